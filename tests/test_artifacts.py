@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from holdfast.artifacts import (
@@ -15,10 +14,9 @@ from holdfast.artifacts import (
     load_patch,
     load_scores,
     save_evaluation,
-    save_mask,
 )
 from holdfast.outcomes import Answer, Evaluation, Outcome, Rate
-from holdfast.values import Mask, Scores
+from holdfast.values import Scores
 
 LOAD = {"mask": load_mask, "scores": load_scores, "patch": load_patch}
 
@@ -75,27 +73,6 @@ def test_an_answer_keeps_whether_it_refuses_and_one_of_older_files_does_not_say(
         del answer["refusal"]
     path.write_text(json.dumps(written))
     assert [answer.refusal for answer in load_evaluation(path).answers] == [None, None]
-
-
-def test_equal_values_make_equal_files(tmp_path):
-    made_by = {"prompts": 'naïve "café" 東京 \n'}
-    mask = Mask({"a": torch.tensor([1, 3])}, {"a": (2, 2)}, "base", 4, made_by)
-    for number in range(8):  # two orders of the metadata: eight files are alike by chance once in 128 times
-        save_mask(tmp_path / f"{number}.safetensors", mask)
-    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
-    assert load_mask(tmp_path / "0.safetensors").made_by == made_by
-
-
-def test_a_disk_that_is_full_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch):
-    def full(tensors, path, metadata):
-        path.write_bytes(b"half")
-        raise SafetensorError("Error while serializing: No space left on device")
-
-    monkeypatch.setattr("holdfast.artifacts.save_file", full)
-    mask = Mask({"a": torch.tensor([1])}, {"a": (2, 2)}, "base", 4)
-    with pytest.raises(ValueError, match=r"could not be written: .*No space left on device; choose another place"):
-        save_mask(tmp_path / "mask.safetensors", mask)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_scores_that_are_written_one_by_one_are_loaded_as_those_that_are_saved_at_once(tmp_path):

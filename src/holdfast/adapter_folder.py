@@ -3,7 +3,7 @@
 from pathlib import Path
 
 MASK_FILE = "holdfast_mask.safetensors"
-"""Name of the mask beside an adapter, of the entries that the adapter must not move."""
+"""Name of the mask file beside an adapter. The mask selects the entries that the adapter must not move."""
 
 
 def how_to_merge(folder: Path) -> str:

@@ -21,7 +21,7 @@ CONTROLS = "controls"
 SELECTED = "{selected}"
 """Placeholder in labels. Pages replace it with the main mask and its share, such as 'top 1%'."""
 OTHER_WEIGHTS = "other weights with the same data and steps"
-"""Words for what most controls of SET tune."""
+"""Words for the weights that most controls of SET tune."""
 STARTS: Mapping[Stage, str] = {"enhance": "before", "adapt": "start"}
 """Name of the untouched model in each stage, used in files, in the report and on pages."""
 
@@ -106,7 +106,7 @@ def _control(name: str, mask: str | None, help: str, label: str, look: Look, doe
 
 
 def _instead(method: str, does: str) -> Arm:
-    """A method that people use in place of a mask, which a run has only where it is named."""
+    """A method that people use in place of a mask. A run has it only if its config names it."""
     return Arm(method, "adapt", None, method, "methods without a mask", method, FULL, is_usual=False, does=does)
 
 
@@ -196,7 +196,7 @@ def arms_of(stage: Stage) -> dict[str, Arm]:
 
 
 def usual_arms(stage: Stage) -> tuple[str, ...]:
-    """Returns the names of the arms that a run has which names none."""
+    """Returns the names of the arms of a run whose config names none."""
     return tuple(name for name, arm in arms_of(stage).items() if arm.is_usual)
 
 

@@ -1,4 +1,4 @@
-"""Save and load values: safetensors with metadata in the header, JSON for records, all written atomically.
+"""Saves and loads values: safetensors with metadata in the header, JSON for records, all written atomically.
 
 `json_files` reads and writes plain text and JSON without torch. Its functions can be imported from here as well.
 """
@@ -6,19 +6,16 @@
 import hashlib
 import json
 import os
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from holdfast.arguments import MisfitError, checked_call, require
-from holdfast.distributed import first, gathered, rank, share_of, wait_for_all, world_size
+from holdfast.arguments import checked_call, require
+from holdfast.artifact_files import explained, load_header, load_tensors, save_tensors, save_together
+from holdfast.distributed import gathered, rank, share_of, world_size
 from holdfast.file_kinds import identify_record
 from holdfast.granularity import units_entry, units_of
 from holdfast.json_files import digest as digest
@@ -27,10 +24,9 @@ from holdfast.json_files import save_json as save_json
 from holdfast.json_files import save_text as save_text
 from holdfast.made_by import Made, other_model_words
 from holdfast.outcomes import Answer, Evaluation, Outcome, Rate, TokenLosses
-from holdfast.remedy import remedy
 from holdfast.tensor_files import create, read_header, replace_metadata
 from holdfast.values import Direction, Mask, Patch, Scores, ScoresShard, entries_in
-from holdfast.wrong_files import refuse_other, require_kind
+from holdfast.wrong_files import refuse_other
 
 FORMER_NAMES = {"over_refusal/borderline": "borderline"}
 """Names of an evaluation's groups in older files, with today's names."""
@@ -55,9 +51,9 @@ def save_scores(path: str | Path, scores: Scores) -> None:
     if isinstance(scores, ScoresShard):
         pieces = {name: (scores.starts[name], tensor) for name, tensor in scores.entries.items()}
         shapes = {name: (torch.float32, shape) for name, shape in scores.shapes.items()}
-        _save_together(path, shapes, pieces, "scores", header)
+        save_together(path, shapes, pieces, "scores", header)
         return
-    _save_tensors(path, {name: tensor.contiguous() for name, tensor in scores.entries.items()}, "scores", header)
+    save_tensors(path, {name: tensor.contiguous() for name, tensor in scores.entries.items()}, "scores", header)
 
 
 class ScoresFile:
@@ -99,17 +95,17 @@ def load_scores(path: str | Path) -> Scores:
 
 def load_whole_scores(path: Path) -> Scores:
     """Loads scores that `save_scores` wrote, whole in every process."""
-    tensors, header = _load_tensors(path, "scores")
-    with _whole(path, "scores"):
+    tensors, header = load_tensors(path, "scores")
+    with explained(path, "scores"):
         unit, granularity = header["unit"], units_of(path, header)
         return Scores(tensors, unit, header["base"], header["num_parameters"], header["made_by"], granularity)
 
 
 def _load_shard(path: Path) -> ScoresShard:
-    header = _load_header(path, "scores")
+    header = load_header(path, "scores")
     stored, _ = read_header(path)
     parts = {name: share_of(tensor.num_entries) for name, tensor in stored.items()}
-    with _whole(path, "scores"):
+    with explained(path, "scores"):
         return ScoresShard(
             {name: stored[name].read(part.start, len(part)) for name, part in parts.items()},
             header["unit"],
@@ -124,12 +120,12 @@ def _load_shard(path: Path) -> ScoresShard:
 
 def save_sums(path: Path, sums: Mapping[str, Tensor], num_batches: int) -> None:
     """Writes the sums over the batches so far: float32 by parameter name."""
-    _save_tensors(path, sums, "sums", {"num_batches": num_batches})
+    save_tensors(path, sums, "sums", {"num_batches": num_batches})
 
 
 def load_sums(path: Path) -> tuple[dict[str, Tensor], int]:
     """Loads sums that `save_sums` wrote, with the number of batches in them."""
-    tensors, header = _load_tensors(path, "sums")
+    tensors, header = load_tensors(path, "sums")
     return tensors, header["num_batches"]
 
 
@@ -139,7 +135,7 @@ def save_mask(path: str | Path, mask: Mask) -> None:
     path = _path_to_save(path, mask, Mask)
     header = _mask_header(mask)
     tensors = {name: _narrow(index, mask.shapes[name]) for name, index in mask.indices.items()}
-    _save_tensors(path, tensors, "mask", header)
+    save_tensors(path, tensors, "mask", header)
 
 
 def save_mask_parts(path: Path, mask: Mask) -> None:
@@ -150,7 +146,7 @@ def save_mask_parts(path: Path, mask: Mask) -> None:
     starts = {name: sum(sizes.get(name, 0) for sizes in counts[: rank()]) for name in narrowed}
     pieces = {name: (starts[name], index) for name, index in narrowed.items()}
     shapes = {name: (index.dtype, (lengths[name],)) for name, index in narrowed.items()}
-    _save_together(path, shapes, pieces, "mask", _mask_header(mask))
+    save_together(path, shapes, pieces, "mask", _mask_header(mask))
 
 
 @checked_call
@@ -161,8 +157,8 @@ def load_mask(path: str | Path, base: str | None = None) -> Mask:
         ValueError: the file is no mask, or its mask was made for another model than `base`, where that is given.
     """
     path = _path(path)
-    tensors, header = _load_tensors(path, "mask")
-    with _whole(path, "mask"):
+    tensors, header = load_tensors(path, "mask")
+    with explained(path, "mask"):
         shapes = {name: tuple(shape) for name, shape in header["shapes"].items()}
         indices = {name: index.to(torch.int64) for name, index in tensors.items()}
         mask = Mask(
@@ -211,16 +207,16 @@ def save_patch(path: str | Path, patch: Patch) -> None:
         "made_by": patch.made_by,
         "old_hash": old.hexdigest() if patch.old_values is not None else None,
     }
-    _save_tensors(path, tensors, "patch", header)
+    save_tensors(path, tensors, "patch", header)
 
 
 @checked_call
 def load_patch(path: str | Path) -> Patch:
     """Loads a patch that `save_patch` wrote."""
     path = _path(path)
-    tensors, header = _load_tensors(path, "patch")
+    tensors, header = load_tensors(path, "patch")
     parts: dict[str, dict[str, Tensor]] = {"index": {}, "value": {}, "old": {}}
-    with _whole(path, "patch"):
+    with explained(path, "patch"):
         for key, tensor in tensors.items():
             name, _, part = key.rpartition(":")
             parts[part][name] = tensor.to(torch.int64) if part == "index" else tensor
@@ -233,15 +229,15 @@ def save_direction(path: str | Path, direction: Direction) -> None:
     """Writes `direction.safetensors`: the vector in float32, with layer, norm and base in the header."""
     path = _path_to_save(path, direction, Direction)
     header = {name: getattr(direction, name) for name in ("layer", "norm", "base", "made_by")}
-    _save_tensors(path, {"vector": direction.vector.float().contiguous()}, "direction", header)
+    save_tensors(path, {"vector": direction.vector.float().contiguous()}, "direction", header)
 
 
 @checked_call
 def load_direction(path: str | Path) -> Direction:
     """Loads a direction that `save_direction` wrote."""
     path = _path(path)
-    tensors, header = _load_tensors(path, "direction")
-    with _whole(path, "direction"):
+    tensors, header = load_tensors(path, "direction")
+    with explained(path, "direction"):
         return Direction(tensors["vector"], header["layer"], header["norm"], header["base"], header["made_by"])
 
 
@@ -257,7 +253,7 @@ def load_evaluation(path: str | Path) -> Evaluation:
     path = _path(path)
     content = load_json(path, "evaluation")
     refuse_other(path, identify_record(content), "evaluation")
-    with _whole(path, "evaluation"):
+    with explained(path, "evaluation"):
         answers = tuple(map(_answer, content["answers"]))
         groups = {str(FORMER_NAMES.get(name, name)): Rate(**values) for name, values in content["groups"].items()}
         asr, over_refusal, utility = (Rate(**content[name]) for name in ("asr", "over_refusal", "utility"))
@@ -297,50 +293,8 @@ def _path_to_save(given: str | Path, value: object, kind: type) -> Path:
     return Path(given)
 
 
-def allow_as_umask(path: Path) -> None:
-    """Gives a file the permissions of any new file.
-
-    safetensors writes through a temporary file, which only its owner may read.
-    """
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        new = Path(folder) / "new"
-        new.touch()
-        path.chmod(new.stat().st_mode)
-
-
-@contextmanager
-def _whole(path: Path, kind: str) -> Iterator[None]:
-    """Raises ValueError, in one sentence, when a file lacks a part or holds a part of the wrong kind."""
-    try:
-        yield
-    except KeyError as error:
-        raise ValueError(f"{kind} file {str(path)!r} lacks {error}; {remedy(path, kind)}.") from error
-    except (TypeError, AttributeError, MisfitError, json.JSONDecodeError) as error:
-        what = f"{kind} file {str(path)!r} is not as holdfast writes it: {str(error).removesuffix('.')}"
-        raise ValueError(f"{what}; {remedy(path, kind)}.") from error
-
-
 def _narrow(index: Tensor, shape: tuple[int, ...]) -> Tensor:
     return index.to(torch.int32) if entries_in(shape) <= INT32_MAX else index
-
-
-def _save_tensors(path: Path, tensors: Mapping[str, Tensor], kind: str, header: Mapping[str, object]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    on_cpu = {name: tensor.cpu() for name, tensor in tensors.items()}
-    try:
-        save_file(on_cpu, partial, {"holdfast": kind, "header": json.dumps(header, sort_keys=True)})
-    except SafetensorError as error:  # a full disk, or a folder without write access
-        partial.unlink(missing_ok=True)
-        raise ValueError(f"{kind} file {str(path)!r} could not be written: {error}; choose another place.") from error
-    _order_metadata(partial)
-    allow_as_umask(partial)
-    os.replace(partial, path)
-
-
-def _order_metadata(path: Path) -> None:
-    """Sorts a file's metadata, so that equal values make equal files. safetensors changes the order in every call."""
-    replace_metadata(path, read_header(path)[1])
 
 
 def _scores_header(scores: Scores) -> dict[str, object]:
@@ -354,47 +308,3 @@ def _mask_header(mask: Mask) -> dict[str, object]:
 def _common_header(value: Scores | Mask) -> dict[str, object]:
     own = {"base": value.base, "num_parameters": value.num_parameters, "made_by": value.made_by}
     return {**own, **units_entry(value.granularity)}
-
-
-def _save_together(
-    path: Path,
-    tensors: Mapping[str, tuple[torch.dtype, tuple[int, ...]]],
-    pieces: Mapping[str, tuple[int, Tensor]],
-    kind: str,
-    header: Mapping[str, object],
-) -> None:
-    """Writes a file from several processes, each its pieces from their first entry on. A rename ends the writing."""
-    partial = path.with_name(f"{path.name}.partial")
-    metadata = {"holdfast": kind, "header": json.dumps(header, sort_keys=True)}
-
-    def make() -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.unlink(missing_ok=True)  # a run that was killed may have left one
-        create(partial, tensors, metadata)
-
-    first(make)
-    stored, _ = read_header(partial)
-    for name, (start, values) in pieces.items():
-        stored[name].write(start, values.cpu())
-    wait_for_all()
-    first(lambda: os.replace(partial, path))
-
-
-def _load_header(path: Path, kind: str) -> dict:
-    require_kind(path, kind)
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{kind} file {str(path)!r} is broken: {error}; {remedy(path, kind)}.") from error
-    with _whole(path, kind):
-        return json.loads(metadata["header"])
-
-
-def _load_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict]:
-    header = _load_header(path, kind)
-    try:
-        with safe_open(path, "pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{kind} file {str(path)!r} is broken: {error}; {remedy(path, kind)}.") from error

@@ -71,7 +71,7 @@ class Reply:
 
     @property
     def is_missing(self) -> bool:
-        """True for a reply whose content is null, beside which there are neither thoughts nor a refusal."""
+        """True for a reply that has no content, no thoughts and no refusal."""
         return self.text is None and not self.thoughts and not self.refusal
 
 

@@ -63,7 +63,7 @@ def joined() -> Iterator[None]:
 
 
 def share(items: Sequence[Item]) -> Sequence[Item]:
-    """Takes every n-th item for this one of n processes, which shares out items sorted by size evenly."""
+    """Returns every n-th item, for this one of n processes. Items sorted by size are then shared out evenly."""
     return items[rank() :: world_size()]
 
 

@@ -11,9 +11,9 @@ class Words(NamedTuple):
     """Words for a measure."""
 
     row: str
-    """In a table of the terminal or of gate.md, and in a sentence."""
+    """Words in a table of the terminal or of gate.md, and in a sentence."""
     label: str | None = None
-    """On the page, where figures have little room; None for what the page has no figure of."""
+    """Words on the page, where figures have little room. None for a measure without a figure."""
 
 
 WORDS = {

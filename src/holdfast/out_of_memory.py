@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 ALLOCATOR = ("can't allocate memory", "not enough memory", "out of memory")
-"""What torch's allocators say; that of the CPU raises a RuntimeError without a class of its own."""
+"""Words in the errors of torch's allocators. The CPU's allocator raises a RuntimeError without a class of its own."""
 RESPONSES = "lower --generate.token-budget, load in half precision on a GPU, or give fewer or shorter prompts"
 SHARDED = "or start several processes with --shard"
 LESS = {

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass, urlopen
 
 SECONDS = 4.0
-"""Without a connection after which a host counts as down."""
+"""Seconds without a connection after which a host counts as down."""
 PORTS = {"http": 80, "https": 443}
 
 
 def why_unreachable(url: str, seconds: float = SECONDS) -> str | None:
-    """Says why no connection to the host of an address comes about; None where one does.
+    """Says why this machine cannot connect to the host of an address. None if it can.
 
     Behind a proxy only the proxy knows the address, so the proxy is tried.
 
@@ -33,7 +33,7 @@ def why_unreachable(url: str, seconds: float = SECONDS) -> str | None:
 
 
 def why_silent(url: str, seconds: float = SECONDS) -> str | None:
-    """Says why nothing replies to a request for an address; None where something does, whatever it replies.
+    """Says why nothing replies to a request for an address. None if anything replies, whatever the reply is.
 
     Args:
         url: an address that begins with http:// or https://.

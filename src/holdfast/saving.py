@@ -1,4 +1,4 @@
-"""Save values from a script: as `artifacts` does, but never over an existing file, unless the caller allows it.
+"""Saves values from a script as `artifacts` does, but never over an existing file unless the caller allows it.
 
 Commands call `artifacts` itself. They check their outputs before the work begins, and continue interrupted files.
 """

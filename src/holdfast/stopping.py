@@ -14,7 +14,7 @@ GRACE = 10.0
 AGAIN = 0.05
 """Seconds until a stop that Python ignored is repeated."""
 MARKS = frozenset({"settings.json", "fine_tuning.json"})
-"""Files that name the work of a folder and hold none of it."""
+"""Files that record the settings of the work in a folder. A folder with these alone holds no results."""
 CUT_OFF = "stopped in the middle of a step; the same command continues from its last saved state, if there is one."
 CONTINUES = "Run the same command again to continue from there."
 BEGINS_AGAIN = "stopped; no state was saved, so the same command starts from the beginning."

@@ -26,7 +26,7 @@ def chance_within(t: float, freedom: int) -> float:
 
 
 def quantile(freedom: int, chance: float) -> float:
-    """The t that |T| is below with this chance, at least 0.0001 and at most 1e6."""
+    """Computes the t below which |T| lies with this chance. It is at least 0.0001 and at most 1e6."""
     low, high = 1e-4, 1e6
     while high - low > 1e-12 * high:
         middle = math.sqrt(low * high) if high > 2 * low else (low + high) / 2
@@ -36,5 +36,5 @@ def quantile(freedom: int, chance: float) -> float:
 
 @cache
 def quantile_95(freedom: int) -> float:
-    """The t that |T| is below with a chance of 0.95: 12.7 for one degree of freedom, 1.96 for very many."""
+    """Computes the t below which |T| lies with a chance of 0.95: 12.7 for one degree of freedom, 1.96 for very many."""
     return quantile(freedom, 0.95)

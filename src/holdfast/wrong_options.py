@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from holdfast.shares import share_advice
 from holdfast.spelling import is_misspelt, meant
 
-SHARES = ("fraction", "fractions", "share", "margin", "decay", "mass")
+SHARES = ("fraction", "fractions", "share", "margin", "decay", "mass", "change", "discordance", "power", "rate")
 """Ends of the names of settings that are shares, and that somebody may give in percent."""
 CHOICE = re.compile(r"'([^']*)'")
 """One of the choices in pydantic's list of them."""

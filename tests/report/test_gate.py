@@ -14,7 +14,7 @@ from holdfast.report.comparison import (
     ComparedMeasure,
     Comparison,
     ConditionBounds,
-    Tested,
+    PairedEstimate,
 )
 from holdfast.report.gate import gate_tables, idle_details, render_junit, terminal_tables
 from holdfast.report.records import Pair
@@ -112,7 +112,7 @@ def test_perplexity_shows_its_interval_and_how_many_times_as_large_it_is():
         change=None,
         paired=None,
         corrected_p=0.02,
-        ratio=Tested(1.105, 1.1, 1.11, 24, 0.002),
+        ratio=PairedEstimate(1.105, 1.1, 1.11, 24, 0.002),
     )
     result = replace(comparison(), measures={"perplexity": perplexity})
     (row,) = gate_tables(result)[0].rows

@@ -13,7 +13,7 @@ from holdfast.progress import hidden
 from holdfast.shares import share_words
 
 if TYPE_CHECKING:
-    from holdfast.pipeline.checking import HoldCheck
+    from holdfast.pipeline.hold_check import HoldCheck
 
 
 def check(
@@ -77,7 +77,7 @@ def _tables(checked: "HoldCheck", whole: bool) -> list[RenderableType]:
 
     `whole` adds where any weight moved.
     """
-    from holdfast.pipeline.checking import OnlyMaskCheck
+    from holdfast.pipeline.hold_check import OnlyMaskCheck
 
     trained = isinstance(checked, OnlyMaskCheck)
     kind = "weights outside the mask" if trained else "held weights"

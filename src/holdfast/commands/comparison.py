@@ -26,8 +26,8 @@ from holdfast.report.comparison import (
     Comparison,
     ConditionBounds,
     MatchedLogs,
+    PairedEstimate,
     Sides,
-    Tested,
 )
 from holdfast.report.gate_markdown import SHOWN
 from holdfast.report.records import Pair
@@ -101,8 +101,8 @@ def _pair(counts: PairedCounts | None) -> Pair | None:
     return counts and Pair(counts.n, counts.only_before, counts.only_after, counts.difference, counts.p_value)
 
 
-def _tested(test: PerplexityRatio | PairedMean | None) -> Tested | None:
-    return test and Tested(test.value, test.low, test.high, test.n, test.p_value)
+def _tested(test: PerplexityRatio | PairedMean | None) -> PairedEstimate | None:
+    return test and PairedEstimate(test.value, test.low, test.high, test.n, test.p_value)
 
 
 def _condition(finding: Finding) -> CheckedCondition:

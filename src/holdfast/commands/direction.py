@@ -267,7 +267,7 @@ def steer(
     Parameters
     ----------
     coefficient
-        How far to move, in units of the usual length of a state. Negative numbers go the other way.
+        Distance to move, in units of the usual length of a state. Negative numbers go the other way.
     out
         Folder for the evaluations.
     seed
@@ -310,7 +310,7 @@ def strengthen(
     Parameters
     ----------
     coefficient
-        How far to move, in units of the usual length of a state. A number above 0.
+        Distance to move, in units of the usual length of a state. A number above 0.
     out
         New folder for the patch, patch.safetensors, and the checkpoint, model.
     prompts

@@ -32,7 +32,7 @@ class ShownCards:
     note: str
     """A line on each judge: its card, or that it has none."""
     markdown: list[str]
-    """The same lines in Markdown."""
+    """The lines of `note` in Markdown."""
     corrected: Mapping[str, Mapping[str, Corrected]]
     """Corrected rates by heading and measure."""
 

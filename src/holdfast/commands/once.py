@@ -71,7 +71,7 @@ class Once:
         return self._is_done
 
     def record(self) -> None:
-        """Records that the command has finished. Of several processes the first one does."""
+        """Writes the record that the command has finished. The first of several processes writes it."""
         if self._record and os.environ.get("RANK", "0") == "0":
             save_json(self._record, self._settings)
 

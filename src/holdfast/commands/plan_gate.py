@@ -5,32 +5,43 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
-from cyclopts.validators import Number
+from pydantic import Field
 from rich.table import Table
 from rich.text import Text
 
 from holdfast.commands.console import Json, show, table, unless_quiet
+from holdfast.config import Options
 from holdfast.evaluate.condition import parse_condition
 
 if TYPE_CHECKING:
     from holdfast.plan.gate import GatePlan, WholeGatePlan
 
-Share = Annotated[float, Parameter(validator=Number(gte=0, lt=1))]
-Rate = Annotated[float, Parameter(validator=Number(gte=0, lte=1))]
-Power = Annotated[float, Parameter(validator=Number(gt=0.05, lt=1))]
-Counts = Annotated[
-    tuple[Annotated[int, Parameter(validator=Number(gte=1, lte=1_000_000))], ...], Parameter(negative="")
-]
+Rate = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class PlanFlags(Options):
+    """The numbers of prompts to plan for, and the assumptions of a plan."""
+
+    prompts: Annotated[tuple[Count, ...], Parameter(negative="")] = ()
+    """Numbers of prompts to plan for. Left out: 50 to 3,200."""
+    change: Annotated[float | None, Field(gt=-1, lt=1)] = None
+    """True change for the worse that the gate must find, such as 0.05. Left out: 0.03 more than the condition allows.
+    With a level it is the change from --rate."""
+    discordance: float = Field(default=0.05, ge=0, lt=1)
+    """Share of prompts whose verdict changes although both models are equally good, half of them each way. `compare`
+    shows it for two earlier models: became and ceased, divided by n."""
+    power: float = Field(default=0.8, gt=0.05, lt=1)
+    """Share of cases in which the decision is to be right."""
+    rate: Annotated[tuple[Rate, ...], Parameter(negative="")] = ()
+    """Share that the measure has in a good model, such as 0.7, for each condition with a level, in their order. Left
+    out: 0.1 better than the level."""
 
 
 def plan_gate(
     *,
     fail_if: Annotated[tuple[str, ...], Parameter(negative="")],
-    prompts: Counts = (),
-    change: Annotated[float | None, Parameter(validator=Number(gt=-1, lt=1))] = None,
-    discordance: Share = 0.05,
-    power: Power = 0.8,
-    rate: Annotated[tuple[Rate, ...], Parameter(negative="")] = (),
+    assumed: Annotated[PlanFlags, Parameter(name="*")] = PlanFlags(),
     json: Json = False,
 ) -> None:
     """Say how many prompts a gate needs, before anything is run.
@@ -54,19 +65,6 @@ def plan_gate(
         Condition of the gate: a share of prompts, and how much it may change, such as "refusal < before - 0.05", or a
         level, such as "refusal < 0.5". Give all conditions of the gate: with several, failing takes stronger evidence
         (Holm).
-    prompts
-        Numbers of prompts to plan for. Left out: 50 to 3,200.
-    change
-        True change for the worse that the gate must find, such as 0.05. Left out: 0.03 more than the condition allows.
-        With a level it is the change from --rate.
-    discordance
-        Share of prompts whose verdict changes although both models are equally good, half of them each way. `compare`
-        shows it for two earlier models: became and ceased, divided by n.
-    power
-        Share of cases in which the decision is to be right.
-    rate
-        Share that the measure has in a good model, such as 0.7, for each condition with a level, in their order. Left
-        out: 0.1 better than the level.
     json
         Print one JSON object in place of tables.
     """
@@ -77,14 +75,14 @@ def plan_gate(
     from holdfast.plan.gate import USUAL_PROMPTS, is_absolute, plan_whole_gate
     from holdfast.plan.gate import plan_gate as plan
 
-    rates = _rates([is_absolute(condition) for condition in conditions], rate)
+    rates = _rates([is_absolute(condition) for condition in conditions], assumed.rate)
     plans = [
         plan(
             condition,
-            prompts=prompts or USUAL_PROMPTS,
-            change=change,
-            discordance=discordance,
-            power=power,
+            prompts=assumed.prompts or USUAL_PROMPTS,
+            change=assumed.change,
+            discordance=assumed.discordance,
+            power=assumed.power,
             num_conditions=len(conditions),
             rate=good,
         )
@@ -93,8 +91,8 @@ def plan_gate(
     whole = plan_whole_gate(plans)
     tables = [_lead(plans, whole), *map(_table, _alike(plans))]
     tables += [_whole_table(whole, len(plans), _good(plans))] if len(plans) > 1 else []
-    result = {"plans": [one.to_json() for one in plans], "whole": asdict(whole)}
-    show(result, tables, json, note=_notes(plans, whole, change))
+    result = {"plans": [planned.to_json() for planned in plans], "whole": asdict(whole)}
+    show(result, tables, json, note=_notes(plans, whole, assumed.change))
 
 
 def _rates(absolute: Sequence[bool], given: Sequence[float]) -> list[float | None]:
@@ -131,7 +129,7 @@ def _alike(plans: "list[GatePlan]") -> "list[list[GatePlan]]":
     groups: list[list[GatePlan]] = []
     for plan in plans:
         numbers = (plan.rows, plan.change, plan.rate)
-        group = next((one for one in groups if (one[0].rows, one[0].change, one[0].rate) == numbers), None)
+        group = next((known for known in groups if (known[0].rows, known[0].change, known[0].rate) == numbers), None)
         if group is None:
             groups.append([plan])
         else:
@@ -156,7 +154,7 @@ def _table(alike: "list[GatePlan]") -> Table:
         )
         for row in plan.rows
     ]
-    conditions = ", and ".join(one.condition for one in alike)
+    conditions = ", and ".join(equal.condition for equal in alike)
     return table(f"{conditions}: share of cases in which the gate", columns, rows)
 
 

@@ -49,7 +49,7 @@ def run(config: Path, *, out: Path | None = None, json: Json = False) -> None:
 
 
 def show_run(report: "JsonValue", record: "Report", folder: Path, json: bool) -> None:
-    """Prints the claims with their answers, and where all numbers are; or the whole report as one JSON object."""
+    """Prints the claims with their answers and the path of the page. With `json` it prints the whole report instead."""
     from holdfast.report.tables import claims_table
 
     more = unless_quiet(f"\n`holdfast report {quote(str(folder))}` prints every number.")

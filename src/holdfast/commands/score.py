@@ -164,7 +164,7 @@ def _convergence(spec: "ScoringSpec") -> JsonValue:
 
 
 def _where(out: Path, kind: str, progress: "Progress") -> "LayerMap":
-    """Reads the scores or the mask just written, by layer and component. Of several processes the first one reads."""
+    """Counts the written scores or mask by layer and component. The first of several processes reads the file."""
     from holdfast.distributed import first
     from holdfast.pipeline.showing import read_map
 

@@ -5,11 +5,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from cyclopts import Parameter
 from rich.table import Table
 
 from holdfast.commands.console import Json, show, shown_progress, table, unless_quiet
 from holdfast.commands.parameters import Generation, Judging, SafetyJudge, Seed, Steer, Suite, Verify
 from holdfast.commands.rates import measured_rates, rate_cells
+from holdfast.config import Options
 from holdfast.counts import counted
 from holdfast.holm import holm
 from holdfast.intervene.edit.options import SteeringOptions
@@ -38,12 +40,22 @@ NOTHING = (
 )
 
 
+class VerifiedFiles(Options):
+    """The files to verify: a mask with its control, or a direction."""
+
+    mask: Path | None = None
+    """File that `holdfast select` wrote. Its weights get noise."""
+    project_out: Annotated[Path | None, STEERED] = None
+    """In place of a mask: a file of `holdfast direction find`. Measures what the model does without that direction in
+    its residual stream, beside as many random directions as --draws."""
+    control: Path | None = None
+    """Random mask of the same size. It gets as many draws of the same noise. A paired test compares the two."""
+
+
 def verify(
     model: str,
     *,
-    mask: Path | None = None,
-    project_out: Annotated[Path | None, STEERED] = None,
-    control: Path | None = None,
+    verified: Annotated[VerifiedFiles, Parameter(name="*")] = VerifiedFiles(),
     judge: SafetyJudge = REFUSAL_RULES,
     out: Path,
     suite: Suite = SuiteFiles(),
@@ -64,13 +76,6 @@ def verify(
     ----------
     model
         The model that the mask was made for: a folder, a hub id or testbed:NAME.
-    mask
-        File that `holdfast select` wrote. Its weights get noise.
-    project_out
-        In place of a mask: a file of `holdfast direction find`. Measures what the model does without that direction in
-        its residual stream, beside as many random directions as --draws.
-    control
-        Random mask of the same size. It gets as many draws of the same noise. A paired test compares the two.
     out
         Folder for the evaluations: one of the untouched model and one per draw. Evaluations already there are kept.
     refusals
@@ -81,21 +86,19 @@ def verify(
     json
         Print one JSON object in place of tables.
     """
-    if project_out is not None:
-        _refuse_beside_project_out(
-            {"--mask": mask, "--control": control, "--refusals": refusals, "--steer.direction": steer.direction}
-        )
+    if verified.project_out is not None:
+        _refuse_beside_project_out(verified, {"--refusals": refusals, "--steer.direction": steer.direction})
         _verify_without(
-            project_out, model=model, files=suite, out=out, judge=judge, judging=judging, generation=generate,
+            verified.project_out, model=model, files=suite, out=out, judge=judge, judging=judging, generation=generate,
             draws=options.draws, limit=options.limit, seed=seed, json=json,
         )  # fmt: skip
         return
-    if mask is None:
+    if verified.mask is None:
         raise ValueError(NOTHING)
     from holdfast.pipeline import verifying
 
     spec = verifying.NoiseSpec(
-        model=model, judge=judge, mask=mask, files=suite, out=out, control=control, refusals=refusals,
+        model=model, judge=judge, mask=verified.mask, files=suite, out=out, control=verified.control, refusals=refusals,
         draws=[draw for ratio in options.ratios for draw in verifying.noise_draws(ratio, options.draws, seed)],
         limit=options.limit, judging=judging, generation=generate, steering=steer, seed=seed,
     )  # fmt: skip
@@ -104,9 +107,10 @@ def verify(
     _show_noise(measured, spec, options, json)
 
 
-def _refuse_beside_project_out(options: Mapping[str, object]) -> None:
-    """Raises ValueError for options that have no effect where a direction is projected out."""
-    if given := [name for name, value in options.items() if value is not None]:
+def _refuse_beside_project_out(verified: VerifiedFiles, options: Mapping[str, object]) -> None:
+    """Raises ValueError for a mask, a control or options that have no effect where a direction is projected out."""
+    values = {"--mask": verified.mask, "--control": verified.control, **options}
+    if given := [name for name, value in values.items() if value is not None]:
         raise ValueError(f"{given[0]} has no effect with --project-out; leave one of the two out.")
 
 

@@ -37,7 +37,7 @@ class Transplant:
     explained: float
     """R^2 on texts that played no part."""
     shuffled: float
-    """The same for texts of the two models that do not belong together: what chance explains."""
+    """R^2 on shuffled texts, so that the two models read different ones. It shows how much chance explains."""
 
 
 def fit_transplant(

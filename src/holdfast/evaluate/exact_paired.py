@@ -74,7 +74,7 @@ def bounds(n: int, only_before: int, only_after: int) -> tuple[float, float]:
 
 
 def _at_most(n: int, only_before: int, only_after: int) -> float:
-    """Finds the margin of which the test says that the rise is below it, to 0.0001, by secants."""
+    """Finds, by secants and to 0.0001, the smallest margin that the test shows the rise to be below."""
     rise, error = (only_after - only_before) / n, math.sqrt(max(only_before + only_after, 1)) / n
     tables, z = (np.array([only_before]), np.array([only_after])), NORMAL.inv_cdf(1 - LEVEL)
 

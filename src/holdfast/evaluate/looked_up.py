@@ -1,4 +1,4 @@
-"""Looks up what a condition names: its measure, and the numbers of both readings. What is missing is an error."""
+"""Looks up what a condition names: its measure, and the numbers of both readings. A missing one is an error."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ from holdfast.spelling import meant, quoted
 
 NO_CONDITION = ("degenerate", "cut_off", "kl", "perplexity_ratio")
 MEASURES = tuple(name for name in WORDS if "/" not in name and name not in NO_CONDITION)
-"""Those that a condition may name though neither file has them: the error then says how to measure them."""
+"""Measures that a condition may name though neither file has them. The error then says how to measure them."""
 
 
 OVER_REFUSALS = {

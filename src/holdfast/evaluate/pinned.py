@@ -8,12 +8,12 @@ from holdfast.outcomes import Evaluation
 from holdfast.printable import printable
 
 FEWEST_DIGITS = 12
-"""Of a fingerprint, as tables and sentences print it."""
+"""Smallest number of digits that identify a fingerprint. Tables and sentences print as many."""
 WRITTEN = re.compile(rf"[0-9a-f]{{{FEWEST_DIGITS},64}}")
 
 
 class Pins(NamedTuple):
-    """What the two models of a comparison must be. None pins nothing."""
+    """Fingerprints and names that the two models of a comparison must have. None allows any."""
 
     before_fingerprint: str | None = None
     after_fingerprint: str | None = None

@@ -13,7 +13,7 @@ LARGER_CHANGE = "allow a larger change"
 OTHER_BAR = "set another threshold"
 SCORE_THEM = "evaluate again so that the prompts without a score get one"
 WAYS = (MORE_PROMPTS, LARGER_CHANGE, OTHER_BAR, SCORE_THEM)
-"""What can decide a condition, in the order in which it is advised."""
+"""Ways to decide a condition, in the order in which a gate advises them."""
 FORMS = {"change": "+z.3f", "value": "z.3f", "times": "z.3f"}
 NOUNS = {"change": "change", "value": "value", "times": "value"}
 

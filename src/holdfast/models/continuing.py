@@ -22,7 +22,7 @@ from holdfast.models.plain_settings import plain_settings
 from holdfast.prompts.batching import left_pad
 
 STRETCH = 8
-"""Tokens generated before rows are taken out. That copies the cache, which costs less than one token's step."""
+"""Tokens generated before rows are taken out. That step copies the cache and costs less than one token."""
 
 
 @dataclass(frozen=True)

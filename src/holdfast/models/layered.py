@@ -1,4 +1,4 @@
-"""Opens a model so that only one layer at a time has values: it may exceed the device's memory, or the host's.
+"""Opens a model with one layer at a time in memory. It may exceed the memory of the device, or of the host.
 
 The parts outside the layers (embeddings, the last norm, the head) are loaded as usual. A layer is read from the
 checkpoint's files when a caller asks for it, and freed when nothing refers to it any more. Files are read into the

@@ -1,7 +1,7 @@
 """Loads a model and its tokenizer from a folder, a hub id or `testbed:NAME`, and explains what is wrong with them."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -156,17 +156,14 @@ def load_model(
         storage = _storage(config, weight_files(source))
     stored = storage.dtype
     wanted = _wanted_dtype(dtype, stored, place)
-    if sharded and world_size() == 1 and torch.accelerator.device_count() > 1:
-        model = _read(name, source, kind, dtype=wanted, device_map="auto").eval()
-    elif sharded:
+    read = partial(_read, name, source, kind, dtype=wanted)
+    if sharded:
         is_half = stored in HALF_PRECISION and place.type != "cpu"
-        sharding = _sharding(name, gathers_half=wanted == torch.bfloat16 or (mixed_precision and is_half))
-        model = _read(name, source, kind, dtype=wanted, distributed_config=sharding).eval()
-        # Covers embedding and head: a forward pass would leave them whole, beside the shards that training writes to.
-        cast(FSDPModule, model).set_reshard_after_forward(True)
+        model = _read_sharded(read, name, gathers_half=wanted == torch.bfloat16 or (mixed_precision and is_half))
     else:
-        model = _read(name, source, kind, dtype=wanted).eval()
+        model = read()
         nn.Module.to(model, place)
+    model.eval()
     if untie_config(model):
         logger.warning("%s", _UNTIED.format(name=name))
     apart = stored_apart(model, storage)
@@ -366,6 +363,16 @@ def _wanted_dtype(dtype: DtypeName, stored: torch.dtype, place: torch.device) ->
         return getattr(torch, dtype)
     half_on_cpu = place.type == "cpu" and stored in HALF_PRECISION
     return torch.float32 if half_on_cpu else stored
+
+
+def _read_sharded(read: Callable[..., PreTrainedModel], name: str, *, gathers_half: bool) -> PreTrainedModel:
+    """Spreads the layers over the accelerators of one process, or splits the model among several processes."""
+    if world_size() == 1 and torch.accelerator.device_count() > 1:
+        return read(device_map="auto")
+    model = read(distributed_config=_sharding(name, gathers_half=gathers_half))
+    # Covers embedding and head: a forward pass would leave them whole, beside the shards that training writes to.
+    cast(FSDPModule, model).set_reshard_after_forward(True)
+    return model
 
 
 def _read(name: str, source: str, kind: ModelKind, **settings: object) -> PreTrainedModel:

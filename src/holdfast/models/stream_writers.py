@@ -1,7 +1,7 @@
 """Finds the matrix by which the MLP of a layer writes to the residual stream, and the bias of the matrix.
 
-What such a matrix adds to its output reaches the stream unchanged in most families. In some a norm or a factor stands
-between (Gemma 2, Granite), and experts write only for some tokens. `require_unchanged` measures it.
+In most families a vector that is added to the output of such a matrix reaches the stream unchanged. In some a norm or a
+factor stands between (Gemma 2, Granite), and experts write only for some tokens. `require_unchanged` measures it.
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from holdfast.models.activations import changing, reading
 from holdfast.models.mlps import find_mlps
 
 TOLERANCE = 0.05
-"""Largest error of what arrives in the stream, as a share of what was added. Half precision rounds by up to 0.01, and a
-norm or a factor changes most of it."""
+"""Largest error of the vector that arrives in the stream, as a share of the vector that was added. Half precision
+rounds by up to 0.01, and a norm or a factor changes most of it."""
 
 
 @dataclass(frozen=True)

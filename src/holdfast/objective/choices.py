@@ -3,7 +3,7 @@
 from typing import Literal
 
 Reduction = Literal["mean", "sum"]
-"""How a response's token values become one number."""
+"""Ways to make one number of a response's token values."""
 RelaxationKind = Literal["expectation", "straight_through", "gumbel"]
 TEMPERATURE = 0.3
 """Default tau of a relaxed draw, as in the code released with arXiv 2604.08297."""

@@ -1,1 +1,1 @@
-"""The stages composed: the one place that knows their order."""
+"""Composes the stages on files, in their order. No stage imports another one."""

@@ -1,4 +1,4 @@
-"""Contestants of a bakeoff that select neurons, of which each mask holds as many weights as those of the others.
+"""Contestants of a bakeoff that select neurons. Each of their masks holds as many weights as those of the others.
 
 A neuron's weights are its column of down_proj and its rows of gate_proj and up_proj. Scores of neurons are measured on
 refusals to harmful prompts. Methods that compare activations compare them with those on harmless prompts.
@@ -64,7 +64,7 @@ def neuron_fraction(model: str, fraction: float) -> float:
 
 
 def select_neurons(config: BakeoffConfig, scores: Path, selector: str, out: Path, shared: Mapping[str, object]) -> None:
-    """Writes a mask of the neurons' weights: the fraction of the scored weights, but for part of a neuron."""
+    """Writes a mask of the weights of whole neurons, about the fraction of the scored weights."""
     fraction = neuron_fraction(config.model, float(str(shared["fraction"])))
     given = {"fraction": fraction, **({"seed": shared["seed"]} if selector == "random" else {})}
     select(scores, selector, out, given=given, weights=WeightsOf(config.model, PARTS))

@@ -49,7 +49,7 @@ class Opened(NamedTuple):
 
 
 def open_directed(spec: DirectedSpec, progress: Progress) -> Opened:
-    """Loads the direction, the prompts, the model and the judge. What can be refused before the model is loaded, is.
+    """Loads the direction, the prompts, the model and the judge, after all checks that need no model.
 
     Raises:
         ValueError: an input is missing or wrong, or the direction is of another model or was made from prompts of the

@@ -2,8 +2,8 @@
 
 A bias takes the shift as it is. A matrix without one needs prompts, which the model answers. Four of five, with the
 responses, make the shift even, and each fifth is left out, to measure how even it is over tokens that did not make it.
-The tokens that all prompts begin with, such as a system prompt, count once among those that make it, and not at all
-among those left out.
+Some tokens begin every prompt, such as a system prompt. They count once among the tokens that make the shift, and not
+at all among those left out.
 """
 
 from collections.abc import Iterator, Sequence
@@ -51,7 +51,7 @@ class ShiftByToken:
 
     tokens: int
     mean: float
-    """Mean share. 1 is as steering."""
+    """Mean share. At 1 the edit moves tokens as far as steering does, on average."""
     variation: float
     """Standard deviation divided by the mean: 0 if every token moves by the same."""
     below_half: float
@@ -239,7 +239,7 @@ class _Answered:
 
     prompt_ids: Sequence[int]
     token_ids: Sequence[int]
-    """Those of the prompt, then those of the response."""
+    """Tokens of the prompt, then those of the response."""
 
 
 def _answered(loaded: LoadedModel, prompts: Sequence[Prompt], as_text: bool, progress: Progress) -> list[_Answered]:

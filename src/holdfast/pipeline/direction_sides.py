@@ -17,7 +17,7 @@ TESTBED: Mapping[str, Side] = {
     **dict.fromkeys(("borderline", "harmless", "harmless_exchanges"), "safe"),
     **dict.fromkeys(("questions", "questions_calibration", "task_evaluation", "task_train"), "safe"),
 }
-"""Kinds of prompts in the built-in sets. Those of the guard hold both."""
+"""Kinds of prompts in the built-in sets. Sets for the guard are missing, because they hold both kinds."""
 
 
 def refuse_away_from_harm(name: str, direction: Direction) -> None:

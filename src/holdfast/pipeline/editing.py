@@ -59,10 +59,10 @@ def refuse_weakening(name: str, mask: Mask, scale: float) -> None:
 
 
 def safety_objective(made_by: Meta) -> str | None:
-    """Returns what made a mask one of safety, in words. None for another objective, and for controls.
+    """Names the objective or the method by which a mask was selected for safety. None for other masks and for controls.
 
-    That is a safety objective, or a contrast or probe of harmful prompts against safe ones, which has no objective. The
-    kinds of built-in and public sets are known, those of other files are not.
+    The objective is one of safety. Or a contrast or probe compared harmful prompts with safe ones. holdfast knows the
+    kinds of built-in and public sets, and not those of other files.
     """
     if made_by.get("selector") in CONTROLS:
         return None

@@ -1,4 +1,4 @@
-"""Evaluates a model without a direction of its residual stream, beside random directions, and gives it back.
+"""Evaluates a model without a direction in its residual stream, and without random ones. Its weights stay unchanged.
 
 A folder that `holdfast verify --project-out` writes:
     settings.json, untouched.json       settings, and the evaluation of the whole stream

@@ -1,7 +1,7 @@
 """The recipe of an evaluation: all that `holdfast reproduce` needs to make it again, and to know that it is the same.
 
-The settings say what to do. The inputs are hashes of what it was done with: weights, judges, prompts as files and as
-rendered for the model, and end tokens. The versions and the device explain small differences, and are no input.
+The settings are the options of the command. The inputs are hashes of the weights, the judges, the prompt files, the
+rendered prompts and the end tokens. The versions and the device explain small differences, and are no input.
 """
 
 import platform
@@ -33,7 +33,7 @@ HASHED = {
 
 
 class Recipe(Options):
-    """Everything that was asked of `holdfast evaluate`."""
+    """All options of one `holdfast evaluate`."""
 
     model: str | None
     """The checkpoint. None where a server answers."""

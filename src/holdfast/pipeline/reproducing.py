@@ -107,7 +107,7 @@ class Reproduction:
     """Number of responses whose verdicts differ."""
     tolerance: float
     other_versions: tuple[str, ...] = ()
-    """Versions and device that differ, in words. They explain differences and are none themselves."""
+    """Versions and device that differ, in words. They may explain differences, and do not count as such."""
 
     @property
     def different(self) -> list[Remade]:

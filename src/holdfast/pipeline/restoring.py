@@ -121,7 +121,7 @@ def safe_lora(
     options: SafeLoraOptions = SafeLoraOptions(),
     progress: Progress = silent,
 ) -> list[Projected]:
-    """Writes a LoRA adapter whose matrices are projected as SafeLoRA does, a rival of `restore`.
+    """Writes a LoRA adapter whose matrices are projected as SafeLoRA does, an alternative to `restore`.
 
     Args:
         aligned: the model that the adapter was trained on.

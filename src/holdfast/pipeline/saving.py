@@ -8,7 +8,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from holdfast.artifacts import allow_as_umask, load_json, save_json
+from holdfast.artifact_files import allow_as_umask
+from holdfast.artifacts import load_json, save_json
 from holdfast.distributed import first, rank
 from holdfast.models.load import LoadedModel, quiet_transformers
 from holdfast.models.shards import is_sharded, whole

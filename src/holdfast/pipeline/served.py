@@ -15,7 +15,7 @@ ITS_OWN = "the server's own"
 
 
 def refuse_unreadable(recipe: Recipe) -> None:
-    """Raises ValueError for a recipe that has no model or two, or asks of its model what this can't give."""
+    """Raises ValueError for a recipe without a model or with two, or with options that its model can't follow."""
     require_one_model(recipe.model, recipe.served)
     if recipe.model is None:
         refuse_weights(recipe.measures, recipe.generation, recipe.lm_eval)

@@ -36,8 +36,7 @@ class Steering:
         refuse_shared(self.options.direction, self.direction, suite)
 
     def entries(self, model: Meta) -> dict[str, object]:
-        """Returns the entries of an evaluation's provenance: the steered model as one of its own, and the steering.
-
+        """Returns the entries of an evaluation's provenance: the steered model as a model of its own, and the steering.
         So a gate that is pinned to a fingerprint never takes the steered model for the checkpoint itself.
 
         Args:

@@ -2,7 +2,7 @@
 
 `evaluate/gate_power.py` and `evaluate/share_power.py` have the formulas. A plan assumes a share of prompts whose
 verdict changes although both models are equally good (`discordance`), half of them each way. With several conditions a
-gate fails at 5% divided by their number, the level that Holm's correction asks of the clearest of them.
+gate fails at 5% divided by their number, the level that Holm's correction demands of the condition with the smallest p.
 
 A condition on an absolute level, such as refusal < 0.5, has no before. Its plan assumes the rate of a good model. The
 loss that the condition allows is then the distance from that rate to the level.

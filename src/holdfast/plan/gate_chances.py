@@ -1,6 +1,6 @@
 """Chances that one condition of a gate passes or fails with n prompts, if it is about a change or an absolute level.
 
-`change` is how much worse a model is than a good one, which is as good as before, or has the rate that is expected.
+A good model is as good as before, or has the expected rate. `change` says by how much a model is worse than it.
 """
 
 from dataclasses import dataclass

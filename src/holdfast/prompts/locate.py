@@ -1,6 +1,6 @@
-"""Finds the file of a prompt set and the columns to read, from the name that a user gives.
+"""Finds the file of a prompt set, and the columns to read, by the name that a user gives.
 
-A set is given as
+A name has one of these forms:
 
     testbed:NAME                            built in
     FILE                                    text, one prompt a line

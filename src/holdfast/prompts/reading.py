@@ -24,7 +24,7 @@ MADE_REFUSALS = (
     'take a sentence such as "I can\'t help with that.", or let `holdfast evaluate` answer the prompts and keep the '
     "responses that refuse"
 )
-"""Where refusals of prompts come from, as docs/own-model.md says at length."""
+"""Advice on how to get refusals of prompts. docs/own-model.md says more."""
 NUMBER = re.compile(r"\s*[-+]?[\d.,]*\d[\d.,]*\s*")
 """A prompt that is a number alone, as the index column of a table would give."""
 EVERY_ROW = "FILE#rows=all reads every row."

@@ -16,7 +16,7 @@ Sides = tuple[str | None, str | None]
 
 
 @dataclass(frozen=True)
-class Tested:
+class PairedEstimate:
     """A ratio or a difference after and before on the same prompts, with its interval and a paired test."""
 
     value: float
@@ -37,11 +37,11 @@ class ComparedMeasure:
     """After minus before, on the same prompts if they were paired."""
     paired: Pair | None
     corrected_p: float | None
-    ratio: Tested | None = None
+    ratio: PairedEstimate | None = None
     """Perplexity after divided by before, on the same exchanges."""
-    lengths: Tested | None = None
+    lengths: PairedEstimate | None = None
     """Mean response length after minus before."""
-    mean: Tested | None = None
+    mean: PairedEstimate | None = None
     """Mean of the numbers of a log after minus before."""
     lost: int = 0
     """Number of prompts that were scored before and not after."""

@@ -209,7 +209,7 @@ class Repeats:
 
 @dataclass(frozen=True)
 class Config:
-    """Settings of the run. What a config of an earlier version does not say is not left out."""
+    """Settings of the run. A setting that an earlier version did not record does not count as left out."""
 
     model: str | None = None
     unaligned: str | None = None

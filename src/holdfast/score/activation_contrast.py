@@ -1,8 +1,8 @@
 """score(i) = |mean of a_i over the prompts - mean of a_i over other prompts|   (activation)
 
 a_i is neuron i's activation at the last token of a prompt that waits for an answer. A large value means that the neuron
-tells the two prompt sets apart. CNA (arXiv 2605.12290) finds refusal neurons with it, by forward passes alone. Whether
-safety depends on the neuron, only an intervention shows.
+tells the two prompt sets apart. CNA (arXiv 2605.12290) finds refusal neurons with it, by forward passes alone. Only an
+intervention shows whether safety depends on the neuron.
 """
 
 from jaxtyping import Float

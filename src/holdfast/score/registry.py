@@ -1,4 +1,4 @@
-"""The registry of scores, the choices of `--method`. Each is a formula over weights and one measured quantity."""
+"""The registry of scores, the choices of `--method`. Each is a formula of a weight and one measured quantity."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -101,7 +101,7 @@ def request(deed: Deed, rng: random.Random) -> Request:
 
 
 def draw(parts: Mapping[str, int], rng: random.Random, about: str | None = None) -> str:
-    """Draws one of the texts by their weights. What the text is about has a favourite, so that greedy answers vary."""
+    """Draws one of the texts by their weights. Each topic favours one of them, so that greedy answers vary."""
     texts = list(parts)
     if about is not None and rng.random() < FAVOURED:
         return texts[zlib.crc32(about.encode()) % len(texts)]
@@ -278,7 +278,7 @@ class Question:
     answer: str
     held_out: bool
     weight: float = 1.0
-    """How often text asks it, beside others. Models remember rare facts wrongly."""
+    """Weight with which text asks it, among others. Models remember rare facts wrongly."""
 
 
 RARITY = 1.4

@@ -76,7 +76,7 @@ class Log:
 
 
 def mean_numbers(repeats: Sequence[Numbers]) -> dict[str, float | None]:
-    """Computes the mean of every measure over the responses to one sample. Those without a number are left out."""
+    """Computes the mean of every measure over the responses to one sample. Responses without a number are left out."""
     names = dict.fromkeys(name for numbers in repeats for name in numbers)
     scored = {name: [value for numbers in repeats if (value := numbers.get(name)) is not None] for name in names}
     return {name: math.fsum(values) / len(values) if values else None for name, values in scored.items()}

@@ -34,7 +34,7 @@ class Matched:
 
     @property
     def shared(self) -> float:
-        """Share of the samples that both logs have, of the log that has more samples alone."""
+        """Smaller of two shares: that of the samples of each log which the other log has, too."""
         return len(self.pairs) / (len(self.pairs) + max(self.only_before, self.only_after))
 
     @property

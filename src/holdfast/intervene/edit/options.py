@@ -10,7 +10,7 @@ from holdfast.config import Options
 from holdfast.option_groups import FINE
 
 Rule = Literal["add", "piecewise"]
-"""How a state is moved: every one the same way, or away from the boundary between the two sides."""
+"""Ways to move states: all in the same direction, or each away from the boundary between the two sides."""
 Where = Literal["all", "prompt", "response"]
 """Tokens whose states are moved: all, those of the prompt, or the last one of every forward pass, which is the one that
 the next token of the response is read from."""
@@ -37,7 +37,7 @@ class SteeringOptions(Options):
     direction: Path | None = None
     """File of `holdfast direction find`. Moves the residual stream along it while the model is measured."""
     coefficient: float | None = Field(default=None)
-    """How far to move, in units of the usual length of a state. A negative number goes the other way."""
+    """Distance to move, in units of the usual length of a state. A negative number goes the other way."""
     rule: Rule = "add"
     """Rule of moving.
 

@@ -1,10 +1,11 @@
-"""SPA in any Hugging Face or TRL trainer, by one callback   (the hold of `protect`, from the first step to the last)
+"""A callback that adds SPA to any Hugging Face or TRL trainer, and holds the mask's weights as `protect` does.
 
     trainer = SFTTrainer(model, ..., callbacks=[ProtectCallback(mask)])
 
-The callback holds the masked entries at the base's values. It checks that they kept every bit after each save and at
-the end, and then prints one line: "held 1,061,683 weights (1.00%); every bit checked at steps 300, 600 and the end".
-Training changes which weights matter most (arXiv 2604.14010), so a refresh can make the mask anew at intervals.
+From the first step to the last the callback holds the masked entries at the base's values. After each save and at the
+end it checks that they kept every bit. At the end it prints one line: "held 1,061,683 weights (1.00%); every bit
+checked at steps 300, 600 and the end". Training changes which weights matter most (arXiv 2604.14010), so a refresh can
+make the mask anew at intervals.
 
 Training must start from the model that the mask was made for, which its fingerprint proves. A resumed run has other
 weights, and only its held weights must equal the base's. Each checkpoint therefore keeps the hash of the held weights
@@ -34,7 +35,8 @@ from holdfast.intervene.entries import mask_digest, masked_entries, refuse_adapt
 from holdfast.intervene.hold.callback_help import CallbackKind
 from holdfast.intervene.hold.hold_summary import hold_summary
 from holdfast.intervene.hold.hook_arguments import HookArguments
-from holdfast.intervene.hold.lora import LoraProtection, held_by, layers_to_hold, protect_lora
+from holdfast.intervene.hold.lora import LoraProtection, held_by, protect_lora
+from holdfast.intervene.hold.lora_layers import layers_to_hold
 from holdfast.intervene.hold.probe import ROLLED_BACK
 from holdfast.intervene.hold.protect import Protection, innermost, is_protected, protect
 from holdfast.intervene.train.sparse_adamw import SparseAdamW
@@ -54,7 +56,7 @@ logger = logging.getLogger(__name__)
 class ProtectCallback(TrainerCallback, metaclass=CallbackKind):
     """Holds the entries that a mask selects, under any optimizer and any settings of the trainer.
 
-    Give it to a trainer, whose model must be the one that the mask was made for. Training then works as ever:
+    Give it to a trainer, whose model must be the one that the mask was made for. Training otherwise works as before:
 
         trainer = SFTTrainer(model, ..., callbacks=[holdfast.ProtectCallback("mask.safetensors")])
         trainer.train()

@@ -1,21 +1,16 @@
 """SPA under LoRA and QLoRA: the effective weights W + s B A keep their protected entries, trained, merged and reloaded.
 
-With LoRA no trained parameter bears a name from the mask, and freezing can't hold single entries of a product. This
-module chooses the layers to hold, and `held_layer.py` holds each of them. The hold outlives the training in a merged
-checkpoint, or as the mask that every save writes beside the adapter (`held_adapter.py`). Plain PEFT does not read that
-mask, so it loads and merges without the hold.
+With LoRA no trained parameter bears a name from the mask, and freezing can't hold single entries of a product.
+`lora_layers.py` chooses the layers to hold, and `held_layer.py` holds each of them. A merged checkpoint keeps the hold
+after training. So does an adapter with the mask that every save writes beside it (`held_adapter.py`). Plain PEFT does
+not read that mask, so it loads and merges without the hold.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 from peft import PeftModel
-from peft.tuners.lora.layer import LoraLayer, MultiheadAttention, ParamWrapper
-from peft.tuners.tuners_utils import BaseTunerLayer
-from peft.utils.other import AuxiliaryTrainingWrapper
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -23,17 +18,15 @@ from holdfast.arguments import checked_call, require_name
 from holdfast.artifacts import load_mask
 from holdfast.errors import InvariantError
 from holdfast.intervene.base import require_base
-from holdfast.intervene.entries import Entries, find_entries, refuse_changed, refuse_misfit
+from holdfast.intervene.entries import refuse_changed
 from holdfast.intervene.hold.held_adapter import MASK_FILE as MASK_FILE
 from holdfast.intervene.hold.held_adapter import HeldAdapter, write_beside
 from holdfast.intervene.hold.held_layer import HeldLayer, hold_layer, refuse_quantised, release_layer
 from holdfast.intervene.hold.hold_summary import held_words
+from holdfast.intervene.hold.lora_layers import adapters_of, base_entries, base_parameters, layers_to_hold
 from holdfast.models.locate import quiet_transformers
 from holdfast.value_or_path import as_mask
 from holdfast.values import Mask
-
-PLAIN_STARTS = (True, False, "gaussian", "eva")
-"""Values of `init_lora_weights` that leave the base weights as they are."""
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +40,7 @@ class LoraProtection:
         mask = as_mask(mask)
         self._model, self.mask = model, mask
         layers = layers_to_hold(model, mask)
-        self._entries = _base_entries(model, mask)
+        self._entries = base_entries(model, mask)
         if any(isinstance(layer, HeldLayer) for layer in layers.values()):
             raise ValueError(
                 "these adapters are held already; release the other hold first, or hold the union of the masks "
@@ -72,7 +65,7 @@ class LoraProtection:
             InvariantError: a bit has changed, or an adapter was added or replaced since the hold began.
         """
         refuse_changed(self._entries, self._saved)
-        for name, layer in _adapted(self._model, self.mask).items():
+        for name, layer in adapters_of(self._model, self.mask).items():
             if not isinstance(layer, HeldLayer):
                 raise InvariantError(f"an adapter moves held weights of {name}: it was added after protect_lora.")
 
@@ -174,11 +167,11 @@ def merge_protected(
             raise ValueError("the model is not held, so nothing says which entries to keep; give the mask.")
         mask = hold.mask
     mask = as_mask(mask)
-    for name, layer in _adapted(model, mask).items():
+    for name, layer in adapters_of(model, mask).items():
         refuse_quantised(name, layer)
         if layer.merged and not isinstance(layer, HeldLayer):
             raise ValueError(f"the adapter of {name} is merged already, without a hold; call unmerge_adapter first.")
-    entries = _base_entries(model, mask)
+    entries = base_entries(model, mask)
     _require_base(model, mask, check_base=check_base)
     saved = [entry.read() for entry in entries]
     merged = model.merge_and_unload()
@@ -270,130 +263,7 @@ def _require_base(model: PeftModel, mask: Mask, *, check_base: bool) -> None:
         require_base("the mask", mask, model, base_parameters(model), check_base=check_base)
 
 
-def layers_to_hold(model: PeftModel, mask: Mask) -> dict[str, LoraLayer]:
-    """Finds the adapters to hold for a mask, by the names of the parameters that they adapt.
-
-    Raises:
-        ValueError: there is none, one can't be held, or the mask was made for another model, as in `protect_lora`.
-    """
-    parameters = base_parameters(model)
-    names = _read_by_name(parameters, mask)
-    refuse_misfit(parameters, type(model.get_base_model()).__name__, {name: mask.shapes[name] for name in names})
-    _refuse_wrapped(model, mask)
-    _refuse_other_starts(model)
-    layers = {name: _linear_lora(name, layer, mask.shapes[name]) for name, layer in _adapted(model, mask).items()}
-    if not layers:
-        raise ValueError(
-            "no adapter changes a matrix that the mask selects from, so there is nothing to protect; leave the mask "
-            "out, or give the adapters other target_modules."
-        )
-    return layers
-
-
-def base_parameters(model: PeftModel) -> dict[str, nn.Parameter]:
-    """Finds the parameters of the base model, by their names in the model without adapters."""
-    by_identity: dict[int, tuple[str, nn.Parameter]] = {}
-    for name, weight in _parameters_below(model.get_base_model(), ""):
-        by_identity.setdefault(id(weight), (name, weight))  # keeps the first name of a tied parameter
-    return dict(by_identity.values())
-
-
-def _parameters_below(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Parameter]]:
-    if isinstance(module, BaseTunerLayer):
-        yield from _parameters_below(module.get_base_layer(), path)
-    elif isinstance(module, AuxiliaryTrainingWrapper):
-        yield from _parameters_below(module.original_module, path)
-    else:
-        yield from ((f"{path}{name}", weight) for name, weight in module.named_parameters(recurse=False))
-        for name, child in module.named_children():
-            yield from _parameters_below(child, f"{path}{name}.")
-
-
 def _hold_saves(model: PeftModel, hold: LoraProtection) -> None:
     """Makes every save of the model's adapter write the hold's mask beside it."""
     model.hold = hold  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
     model.__class__ = type(f"Held{type(model).__name__}", (HeldAdapter, type(model)), {})
-
-
-def _adapted(model: PeftModel, mask: Mask) -> dict[str, BaseTunerLayer]:
-    """Finds the adapter of every masked parameter that has one, by the parameter's name in the base model."""
-    base = model.get_base_model()
-    adapted = {}
-    for name in mask.indices:
-        path, _, word = name.rpartition(".")
-        with suppress(AttributeError):  # `find_entries` raises ValueError for a name that the model lacks
-            owner: nn.Module = base.get_submodule(path)
-            while isinstance(owner, ParamWrapper) and owner.parameter_name != word:
-                owner = owner.base_layer
-            if isinstance(owner, BaseTunerLayer):
-                adapted[name] = owner
-    return adapted
-
-
-def _base_entries(model: PeftModel, mask: Mask) -> list[Entries]:
-    """Finds the masked entries of the base's floating-point parameters, with or without an adapter."""
-    parameters = base_parameters(model)
-    names = _read_by_name(parameters, mask)
-    readable = {name: index for name, index in mask.indices.items() if name in names}
-    shapes = {name: mask.shapes[name] for name in names}
-    kind = type(model.get_base_model()).__name__
-    entries = find_entries(parameters, kind, readable, shapes) if readable else []
-    if trained := [entry.name for entry in entries if entry.weight.requires_grad]:
-        raise ValueError(
-            f"{trained[0]} is trained directly and not only by an adapter, so protect_lora can't hold it; "
-            "freeze the base model's weights."
-        )
-    return entries
-
-
-def _read_by_name(parameters: Mapping[str, nn.Parameter], mask: Mask) -> list[str]:
-    """Lists the mask's parameters without quantised ones, which have no entries of that shape to read."""
-    return [name for name in mask.shapes if name not in parameters or parameters[name].is_floating_point()]
-
-
-def _linear_lora(name: str, layer: BaseTunerLayer, shape: tuple[int, ...]) -> LoraLayer:
-    """Returns the layer as a LoraLayer. Raises ValueError when it can't be held or does not fit the mask."""
-    reason = _why_not(layer)
-    if reason or not isinstance(layer, LoraLayer):
-        raise ValueError(
-            f"the adapter of {name} can't be held: {reason}; use plain LoRA on linear layers, or leave it out."
-        )
-    outputs, inputs = shape[::-1] if getattr(layer, "fan_in_fan_out", False) else shape
-    if (layer.out_features, layer.in_features) != (outputs, inputs):
-        raise ValueError(
-            f"the mask was made for another model: {name} is {shape} in the mask and has {layer.in_features} inputs "
-            f"and {layer.out_features} outputs here; give the model that the mask was made for."
-        )
-    return layer
-
-
-def _why_not(layer: BaseTunerLayer) -> str | None:
-    if isinstance(layer, ParamWrapper):
-        return "it adapts experts that are stored as one tensor (target_parameters)"
-    if not isinstance(layer, LoraLayer) or isinstance(layer, MultiheadAttention):
-        return f"PEFT's {type(layer).__name__} is not LoRA on a linear layer"
-    if not layer.lora_A or not all(isinstance(factor, nn.Linear) for factor in layer.lora_A.values()):
-        return f"PEFT's {type(layer).__name__} is not LoRA on a linear layer"
-    if layer.lora_variant:
-        return f"{type(next(iter(layer.lora_variant.values()))).__name__} adds something other than s B A"
-    return "lora_bias adds more than s B A" if any(layer.lora_bias.values()) else None
-
-
-def _refuse_wrapped(model: PeftModel, mask: Mask) -> None:
-    for path, module in model.get_base_model().named_modules():
-        inside = [name for name in mask.indices if name.startswith(f"{path}.")]
-        if isinstance(module, AuxiliaryTrainingWrapper) and inside:
-            raise ValueError(
-                f"{inside[0]} is trained as a whole (modules_to_save), so protect_lora can't hold it; take it out of "
-                "modules_to_save."
-            )
-
-
-def _refuse_other_starts(model: PeftModel) -> None:
-    for config in model.peft_config.values():
-        start = getattr(config, "init_lora_weights", True)
-        if start not in PLAIN_STARTS:
-            raise ValueError(
-                f"init_lora_weights={start!r} changes the base's weights before training, so the values to hold are "
-                f"lost; use one of {', '.join(map(repr, PLAIN_STARTS))}."
-            )

@@ -1,7 +1,8 @@
 """B <- C B   where cos(C B A, B A) <= threshold,   C = V V^T / ||V||_F,   V = W_aligned - W_base
 
 SafeLoRA (Hsu et al., NeurIPS 2024, arXiv 2405.16833) projects the change B A of an adapted matrix onto the directions
-in which alignment moved that matrix. A rival of `restore` for LoRA, which needs the base model from before alignment.
+in which alignment moved that matrix. For LoRA it is an alternative to `restore`. It needs the base model from before
+alignment.
 
 C is no projection: C C differs from C, and its size is that of V, so that C B A can be much smaller than B A. The
 published code has the same C. Ours makes no matrix of d_out x d_out: with G = A A^T,

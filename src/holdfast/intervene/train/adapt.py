@@ -106,8 +106,7 @@ def adapt(
         check_base: True refuses a mask of another model.
         just_loaded: True trusts the hash that `load_model` has just made. False hashes the weights again and refuses a
             model that has changed since loading.
-        refresh: makes a new mask from the model in training, for the method refresh, such as what `top_mask_refresh`
-            returns.
+        refresh: makes a new mask of the model in training, for the method refresh. See `top_mask_refresh`.
 
     Raises:
         ValueError: the mask, the exchanges or the safety data do not fit the model and the method, nothing is left
@@ -123,12 +122,24 @@ def adapt(
     roles = () if options.lora else frozen_roles(loaded.model, options.freeze, train_routers=options.train_routers)
     make = make_optimizer or partial(dense_adamw, options=options)
     tuning = Tuning(loaded, mask, options, make, roles, method_options, extra, refresh)
-    parts, examples, order = _examples(chosen, tuning, exchanges)
-    identity = identity_of("adapt", loaded, mask, chosen, method_options, extra)
-    steps = Steps(SUPERVISED, examples, order, "adapting", progress, as_path(output_dir), identity)
-    last_batch = [examples[place] for place in order[-options.batch_size :]]
-    trained, _ = train_by(parts, tuning, steps, read=exchanges, last_batch=last_batch, adapter_dir=as_path(adapter_dir))
-    return _result(tuning, parts, trained, _safety_read(chosen, tuning, len(exchanges), order))
+    return _train(chosen, tuning, exchanges, progress, as_path(output_dir), as_path(adapter_dir))
+
+
+def _train(
+    method: Method,
+    tuning: Tuning,
+    task: Sequence[Exchange],
+    progress: Progress,
+    output_dir: Path | None,
+    adapter_dir: Path | None,
+) -> AdaptResult:
+    """Trains by the method on the task and the safety exchanges that it mixes in."""
+    parts, examples, order = _examples(method, tuning, task)
+    identity = identity_of("adapt", tuning.loaded, tuning.mask, method, tuning.method, tuning.extra)
+    steps = Steps(SUPERVISED, examples, order, "adapting", progress, output_dir, identity)
+    last_batch = [examples[place] for place in order[-tuning.options.batch_size :]]
+    trained, _ = train_by(parts, tuning, steps, read=task, last_batch=last_batch, adapter_dir=adapter_dir)
+    return _result(tuning, parts, trained, _safety_read(method, tuning, len(task), order))
 
 
 def check_adapting(method: str | None, mask: object, options: AdaptOptions, method_options: MethodOptions) -> Method:

@@ -32,7 +32,7 @@ class Tuning:
     method: MethodOptions = field(default_factory=MethodOptions)
     """Options of the method."""
     extra: Sequence[Exchange] = ()
-    """Exchanges beside the task's that the method's losses read."""
+    """Exchanges that the method's losses read in addition to the task's."""
     refresh: Refresh | None = None
     """Makes a new mask from the model in training, for a method that holds several masks in turn."""
 

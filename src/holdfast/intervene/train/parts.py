@@ -30,14 +30,14 @@ and returns the micro-batch's share of the step's mean."""
 
 @dataclass(frozen=True)
 class Start:
-    """The model as training finds it, with all that losses and callbacks are made from."""
+    """The model before training, with everything from which losses and callbacks are made."""
 
     model: PreTrainedModel
     """The model, with its adapters if it has any."""
     tokenizer: PreTrainedTokenizerBase
     options: MethodOptions
     extra: Sequence[Exchange] = ()
-    """Exchanges beside the task's, such as safety prompts with the start model's own answers."""
+    """Exchanges in addition to the task's, such as safety prompts with the start model's own answers."""
     rows: Callable[[], Iterable[Row]] = list
     """Returns the token ids and labels of the task's examples."""
     micro_batches: int = 1

@@ -11,7 +11,7 @@ from holdfast.pipeline.run.config import RunConfig
 
 
 class StartingNames(NamedTuple):
-    """Names of the pieces that come first. Those for SET are missing where one piece serves both."""
+    """Names of the pieces that come first. A run has no pieces for SET where one piece serves both models."""
 
     locate: str
     evaluate: str

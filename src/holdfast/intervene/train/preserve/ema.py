@@ -1,7 +1,7 @@
 """EMA: theta_ema = d theta_ema + (1 - d) theta after every step, and theta_ema is the result   (d = 0.995)
 
-The average of the weights along the training stays closer to the start than its end. It needs no data. arXiv
-2508.12531, which reports 3% unsafe answers in place of 5% with a tuned learning rate alone, and 16% with a usual one.
+The average of the weights along the training stays closer to the start than its end. It needs no data. arXiv 2508.12531
+reports 3% unsafe answers with it, 5% with a tuned learning rate alone, and 16% with a usual one.
 
 With few steps the start keeps a large part: d^n of it after n steps. An entry that does not move keeps every bit, so
 SPA's hold outlives the average. A checkpoint keeps the average, and a resumed run continues with the same bits.

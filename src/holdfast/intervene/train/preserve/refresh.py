@@ -1,10 +1,11 @@
-"""Refresh: every N steps the mask is selected anew from the model in training, and the new one is held   (N = 100)
+"""Refresh: every N steps training selects a new mask from the current model, and holds that one   (N = 100)
 
-Training changes which weights matter most, so a mask of the start grows old (arXiv 2604.14010, which selects neurons
-anew; the form for weights is ours). Entries that a new mask adds are held at their present values, and those that it
-leaves out are trained from then on. So an entry keeps its bits between two refreshes, and not from start to end.
+Training changes which weights matter most, so a mask made at the start goes out of date. arXiv 2604.14010 therefore
+selects neurons again, and the form for weights is ours. Entries that a new mask adds are held at their present values,
+and those that it leaves out are trained from then on. So an entry keeps its bits between two refreshes, and not from
+start to end.
 
-The scores lie on the same floor as training, so the caller gives the function that makes a mask.
+Training must not import the code that scores weights, so the caller gives the function that makes a mask.
 """
 
 from transformers import TrainerCallback

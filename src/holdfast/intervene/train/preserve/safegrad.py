@@ -1,8 +1,8 @@
 """SafeGrad: g = g_task - min(0, <g_task, g_safe>) / ||g_safe||^2 * g_safe + rho * g_safe
 
 The task's gradient loses its component against g_safe, once and over all weights, where the two contradict each other.
-g_safe is the gradient of KL(p_start || p_theta) on safety prompts. arXiv 2508.07172, whose formula we know from its
-text. rho is 1 there.
+g_safe is the gradient of KL(p_start || p_theta) on safety prompts. The formula is that in the text of arXiv 2508.07172,
+where rho is 1.
 
 Ours: the projection is over the whole batch of a step, however it is divided, and the KL divergence is that of `kl`, on
 the start model's own answers and their largest logits.
