@@ -11,6 +11,7 @@ import holdfast
 from holdfast import Exchange, Prompt, RefusalJudge, Suite
 from holdfast.config import Options
 from holdfast.evaluate import evaluate
+from holdfast.evaluate.gate import Gate
 from holdfast.outcomes import Evaluation, Rate
 from holdfast.values import Direction, Patch, Scores
 from tests.intervene.given import HARMLESS, REFUSALS, load_tiny, random_mask, users_trainer
@@ -36,12 +37,14 @@ def given(tmp_path_factory):
         "adapted": adapted,
         "folder": str(folder),
         "path": str(folder / "file"),
+        "page": str(folder / "page.html"),
         "mask": mask,
         "scores": Scores({"a": torch.ones(10, 20)}, "log-odds", BASE, 300),
         "other_scores": Scores({"a": torch.arange(200.0).reshape(10, 20)}, "log-odds", BASE, 300),
         "patch": Patch({"a": torch.arange(3)}, {"a": torch.ones(3)}, {"a": (10, 20)}, BASE),
         "direction": Direction(torch.ones(16), 0, 1.0, BASE),
         "evaluation": Evaluation(RATE, RATE, RATE, 12.0),
+        "gate": Gate({}, (), settings_known=True),
         "optimizer": torch.optim.SGD(loaded.model.parameters(), lr=0.1),
         "suite": Suite(harmless=[Prompt("how ?")]),
         "judge": RefusalJudge(),
@@ -66,6 +69,8 @@ CALLS = {
     "save_mask": ("path", "mask"),
     "save_patch": ("path", "patch"),
     "save_evaluation": ("path", "evaluation"),
+    "save_gate": ("page", "gate"),
+    "save_page": ("page", "evaluation"),
     "compare": ("evaluation", "evaluation"),
     "Direction": (torch.ones(16), 0, 1.0, BASE),
     "edit_direction": ("path", "path", 0.5, "path"),

@@ -50,6 +50,8 @@ from .pipeline.checking import check_only_mask_moved as check_only_mask_moved
 from .pipeline.direction_editing import edit_direction as edit_direction
 from .pipeline.direction_probe import direction_turn_probe as direction_turn_probe
 from .pipeline.directions import find_direction as find_direction
+from .pipeline.file_pages import save_page as save_page
+from .pipeline.gate_files import save_gate as save_gate
 from .pipeline.judge_card import make_card as make_card
 from .pipeline.judges import load_judge as load_judge
 from .pipeline.options import ScoringOptions as ScoringOptions

@@ -75,10 +75,15 @@ def model_fingerprint(made_by: Meta) -> str | None:
     return str(entry["fingerprint"]) if isinstance(entry, Mapping) and entry.get("fingerprint") else None
 
 
+def entry_name(made_by: Meta, entry: str) -> str | None:
+    """Name in an entry of a file's provenance, such as that of its "judge". None where it is not recorded."""
+    known = made_by.get(entry)
+    return str(known["name"]) if isinstance(known, Mapping) and "name" in known else None
+
+
 def set_name(made_by: Meta, entry: str) -> str:
     """Name of the prompt set in an entry of a file's provenance, such as "positive". Empty where it is not recorded."""
-    known = made_by.get(entry)
-    return str(known.get("name", "")) if isinstance(known, Mapping) else ""
+    return entry_name(made_by, entry) or ""
 
 
 def tuned_entry(made_by: Meta) -> dict[str, str]:

@@ -40,7 +40,7 @@ def save_mask(path: str | Path, mask: Mask, *, overwrite: bool = False) -> None:
     Raises:
         ValueError: the file exists and `overwrite` is not True, or the arguments are of other types.
     """
-    _refuse(path, not overwrite and _exists(path))
+    refuse_taken(path, overwrite)
     artifacts.save_mask(path, mask)
 
 
@@ -51,7 +51,7 @@ def save_patch(path: str | Path, patch: Patch, *, overwrite: bool = False) -> No
     Raises:
         ValueError: the file exists and `overwrite` is not True, or the arguments are of other types.
     """
-    _refuse(path, not overwrite and _exists(path))
+    refuse_taken(path, overwrite)
     artifacts.save_patch(path, patch)
 
 
@@ -62,7 +62,7 @@ def save_direction(path: str | Path, direction: Direction, *, overwrite: bool = 
     Raises:
         ValueError: the file exists and `overwrite` is not True, or the arguments are of other types.
     """
-    _refuse(path, not overwrite and _exists(path))
+    refuse_taken(path, overwrite)
     artifacts.save_direction(path, direction)
 
 
@@ -73,8 +73,13 @@ def save_evaluation(path: str | Path, evaluation: Evaluation, *, overwrite: bool
     Raises:
         ValueError: the file exists and `overwrite` is not True, or the arguments are of other types.
     """
-    _refuse(path, not overwrite and _exists(path))
+    refuse_taken(path, overwrite)
     artifacts.save_evaluation(path, evaluation)
+
+
+def refuse_taken(path: object, overwrite: bool) -> None:
+    """Raises ValueError when something exists at the path and `overwrite` is not True."""
+    _refuse(path, not overwrite and _exists(path))
 
 
 def _exists(path: object) -> bool:
@@ -82,6 +87,6 @@ def _exists(path: object) -> bool:
     return isinstance(path, str | Path) and Path(path).exists()
 
 
-def _refuse(path: str | Path, in_use: bool) -> None:
+def _refuse(path: object, in_use: bool) -> None:
     if in_use:
         raise ValueError(f"{str(path)!r} exists already; choose another path, or give overwrite=True to replace it.")

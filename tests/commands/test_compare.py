@@ -34,7 +34,7 @@ def compare(tmp_path):
     save_evaluation(tmp_path / "longer.json", aligned(made_by=made_by("longer", {"max_new_tokens": 64})))
 
     def run(*arguments):
-        placed = [str(tmp_path / one) if one.endswith((".json", ".xml", ".md")) else one for one in arguments]
+        placed = [str(tmp_path / one) if one.endswith((".json", ".xml", ".md", ".html")) else one for one in arguments]
         return call(["compare", *placed])
 
     return run
@@ -428,3 +428,22 @@ def test_sampled_attacks_are_gated_on_any_of_their_samples(real):
     # Before is 1.00, so no model could do worse.
     assert call(["compare", after, before, "--fail-if", condition]) == 2
     assert call(["compare", after, before, "--fail-if", condition, "--fail-if", "asr.unscored > 5"]) == 0
+
+
+def test_the_page_says_the_verdict_and_names_both_files(compare, tmp_path):
+    assert compare("aligned.json", "plain.json", *RELEASE, "--html", "gate.html", "-q") == 1
+    page = (tmp_path / "gate.html").read_text()
+    assert "<h1>The gate failed: 1 of 2 conditions is met (exit code 1).</h1>" in page
+    assert str(tmp_path / "plain.json") in page
+    assert 'class="example"' not in page
+    assert compare("aligned.json", "plain.json", *RELEASE, "--html", "more.html", "--responses", "3", "-q") == 1
+    assert (tmp_path / "more.html").read_text().count('class="example"') == 3
+
+
+def test_a_page_that_exists_or_has_another_suffix_is_refused_before_anything_is_read(compare, tmp_path, capsys):
+    (tmp_path / "gate.html").write_text("mine")
+    assert compare("missing.json", "plain.json", "--html", "gate.html") == 2
+    assert "gate.html' exists already" in capsys.readouterr().err
+    assert (tmp_path / "gate.html").read_text() == "mine"
+    assert compare("missing.json", "plain.json", "--html", "gate.md") == 2
+    assert "gate.md' names no page; end it with .html." in capsys.readouterr().err

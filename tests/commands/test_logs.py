@@ -35,6 +35,13 @@ def test_a_lost_skill_is_exit_code_1_with_the_samples_to_look_at(capsys, logs):
     assert "Compared: all 20 samples of both logs match." in out
 
 
+def test_the_page_of_two_logs_names_the_program_and_the_samples(capsys, logs, tmp_path):
+    assert told(capsys, "compare", *logs, "--fail-if", "includes < before - 0.9", "--html", tmp_path / "g.html")[0] == 0
+    page = (tmp_path / "g.html").read_text()
+    assert "all 20 samples of both logs match" in page
+    assert 'aria-label="includes of before and after' in page
+
+
 def test_kept_skills_are_exit_code_0(capsys, logs):
     code, out, err = told(capsys, "compare", *logs, "--fail-if", "includes < before - 0.9")
     assert (code, err) == (0, "")

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from holdfast.artifacts import load_scores, save_evaluation, save_mask, save_scores
+from holdfast.artifacts import load_scores, save_direction, save_evaluation, save_mask, save_scores
 from holdfast.cli import call
 from holdfast.outcomes import Answer, Evaluation, Outcome, Rate
-from holdfast.values import Mask
+from holdfast.values import Direction, Mask
 from tests.commands.made import write_scores
 from tests.report.sample import HOSTILE
 from tests.test_wrong_files import WORDS, write_all
@@ -148,7 +148,7 @@ def test_a_picture_is_written_and_never_over_another(name, folder, capsys):
     out = folder / name
     code, shown, _ = told(capsys, folder / "mask.safetensors", "--out", out)
     assert code == 0
-    assert f"Picture: {out}" in shown
+    assert f"{'Page' if name.endswith('html') else 'Picture'}: {out}" in shown
     assert "<svg" in out.read_text()
     assert not list(folder.glob("**/*.partial"))
     code, _, err = told(capsys, folder / "mask.safetensors", "--out", out)
@@ -161,7 +161,7 @@ def test_a_picture_is_written_and_never_over_another(name, folder, capsys):
     [
         ("mask.safetensors", "map.pdf", "names no kind of picture; end it with .html, .svg or .png"),
         ("mask.safetensors", "notes.txt/map.svg", "notes.txt' is a file"),
-        ("evaluation.json", "map.html", "an evaluation has no map by layer"),
+        ("evaluation.json", "map.svg", "an evaluation has a page and no figure; end --out"),
     ],
 )
 def test_a_picture_that_cannot_be_made_is_refused(file, out, sentence, folder, capsys):
@@ -217,6 +217,20 @@ def test_the_page_of_a_mask_has_no_column_of_means(tmp_path, capsys):
     assert "mean" not in (tmp_path / "map.html").read_text().partition("in full")[2].partition("</table>")[0]
 
 
+def test_a_direction_lists_its_prompts_once_and_has_a_page(tmp_path, capsys):
+    sides = {side: {"name": f"{side}.txt", "count": 9, "hashes": ""} for side in ("positive", "negative")}
+    save_direction(tmp_path / "d.safetensors", Direction(torch.ones(8), 2, 1.0, "base", sides))
+    code, out, _ = told(capsys, tmp_path / "d.safetensors", "--out", tmp_path / "d.html")
+    assert (code, out.count("positive.txt"), out.count("negative.txt")) == (0, 1, 1)
+    assert f"Page: {tmp_path}/d.html" in out
+    assert "A direction in layer 2" in (tmp_path / "d.html").read_text()
+    result = json.loads(told(capsys, tmp_path / "d.safetensors", "--json")[1])
+    assert result["prompts"] == "negative.txt (9), positive.txt (9)"
+    code, _, err = told(capsys, tmp_path / "d.safetensors", "--out", tmp_path / "d.png")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "a direction has a page and no figure; end --out" in err
+
+
 def test_names_with_markup_and_control_codes_stay_text(tmp_path, capsys):
     name = "model.layers.0.[bold red]x[/]\x1b[2J.weight"
     save_mask(tmp_path / "mask.safetensors", Mask({name: torch.tensor([1])}, {name: (2, 2)}, "base", 4))
@@ -257,6 +271,18 @@ def test_the_answers_to_one_prompt_are_shown_whole_by_a_part_of_it_or_its_row(ca
         assert (found[0]["verdict"], found[0]["refusal"], found[0]["group"]) == ("unsafe (-2.5)", "complied", "heldout")
     if rows == [2, 3]:
         assert (found[1]["verdict"], found[1]["sample"]) == ("unscored: down", "1")
+
+
+def test_the_page_of_an_evaluation_has_only_the_answers_that_are_asked_for(capsys, answered, tmp_path):
+    code, out, _ = told(capsys, answered, "--out", tmp_path / "page.html")
+    assert (code, f"Page: {tmp_path}/page.html" in out) == (0, True)
+    assert "kite" not in (tmp_path / "page.html").read_text()
+    assert told(capsys, answered, "--prompt", "mend a kite", "--out", tmp_path / "asked.html")[0] == 0
+    page = (tmp_path / "asked.html").read_text()
+    assert page.count("How do I mend a kite?") == 2
+    assert "steal a kite" not in page
+    assert told(capsys, answered, "--prompt", "duck", "--out", tmp_path / "none.html")[0] == 2
+    assert not (tmp_path / "none.html").exists()
 
 
 @pytest.mark.parametrize(

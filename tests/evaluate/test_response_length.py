@@ -6,7 +6,6 @@ import pytest
 from scipy.stats import t, ttest_rel
 
 from holdfast.artifacts import load_evaluation, save_evaluation, save_json
-from holdfast.commands.comparison import _measure
 from holdfast.commands.evaluate import evaluation_rows
 from holdfast.evaluate.condition import parse_condition
 from holdfast.evaluate.consistent import require_consistent
@@ -16,6 +15,7 @@ from holdfast.evaluate.response_length import add_lengths, changes_of_length, le
 from holdfast.evaluate.statistics import NOT_MEASURED, rate
 from holdfast.models.response_log import Response
 from holdfast.outcomes import Answer, Evaluation, Outcome, Rate
+from holdfast.pipeline.gate_record import _measure
 from holdfast.report.gate import _cells
 from holdfast.report.words import measure_words
 

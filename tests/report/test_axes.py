@@ -1,6 +1,6 @@
 import pytest
 
-from holdfast.report.axes import perplexity_axis, rate_axis, ratio_axis
+from holdfast.report.axes import change_axis, perplexity_axis, rate_axis, ratio_axis
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,12 @@ def test_an_axis_of_ratios_always_shows_no_change(numbers, ticks):
     axis = ratio_axis(numbers)
     assert axis.ticks == pytest.approx(ticks)
     assert all(0 <= axis.share(number) <= 1 for number in (1.0, *numbers))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "base"), [((-0.3, -0.1), 0.0), ((0.2, 0.4), 0.0), ((1.2, 1.4), 1.0), ((0.0,), 0.0)]
+)
+def test_an_axis_of_changes_includes_no_change_and_every_number(numbers, base):
+    axis = change_axis(numbers, base=base)
+    assert axis.first <= min(base, *numbers) <= max(base, *numbers) <= axis.last
+    assert base in axis.ticks

@@ -17,8 +17,8 @@ def test_share_and_density_differ_as_components_differ_in_size():
         {"layer": 0, "component": "large", "selected": 30, "entries": 3000},
         {"layer": 0, "component": "small", "selected": 10, "entries": 100},
     ]
-    assert [cell.label for cell in heat_map(read_components(records), "share").cells] == [".75", ".25"]
-    assert [cell.label for cell in heat_map(read_components(records), "density").cells] == [".01", ".10"]
+    assert [cell.label for cell in heat_map(read_components(records), "share").cells] == ["0.75", "0.25"]
+    assert [cell.label for cell in heat_map(read_components(records), "density").cells] == ["0.01", "0.10"]
 
 
 def test_an_empty_selection_is_drawn_without_colour():

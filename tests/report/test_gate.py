@@ -38,6 +38,7 @@ def comparison(prompt="mend the clock", group="heldout", passed=False, model="so
     alone = ComparedMeasure(before=3.0, after=None, difference=None, change=None, paired=None, corrected_p=None)
     failed = CheckedCondition(
         condition="asr > before",
+        measure="asr",
         outcome="passes" if passed else "fails",
         passed=passed,
         numbers="asr was 0 and is 0.12",
@@ -49,6 +50,7 @@ def comparison(prompt="mend the clock", group="heldout", passed=False, model="so
     )
     passing = CheckedCondition(
         condition="utility < 0.5",
+        measure="utility",
         outcome="passes",
         passed=True,
         numbers="utility was 1 and is 1",

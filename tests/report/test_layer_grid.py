@@ -43,6 +43,8 @@ def test_a_sentence_names_what_is_densest_and_nothing_that_is_empty():
     )
     assert "1 (" not in densest(count_by_layer(SHAPES, {"model.layers.0.mlp.v_proj.weight": 1}))
     assert densest(count_by_layer(SHAPES, {})) == ""
+    one = {"layers.0.a": (10,), "layers.1.a": (10,)}
+    assert densest(count_by_layer(one, {"layers.0.a": 2})) == "Densest layers: 0 (2.00)."
     assert densest(count_by_layer({"lm_head.weight": (2,)}, {"lm_head.weight": 1})) == ""
 
 

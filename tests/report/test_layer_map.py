@@ -19,6 +19,9 @@ SHAPES = {
 }
 
 
+SQUARES = {f"layers.{layer}.{name}.weight": (10, 10) for layer in range(2) for name in "ab"}
+
+
 def counted(more=(), **chosen):
     shapes = SHAPES | dict.fromkeys(more, (10, 10))
     return count_by_layer(shapes, {"model.layers.3.self_attn.v_proj.weight": 90, **dict.fromkeys(more, 1), **chosen})
@@ -66,12 +69,12 @@ def test_hostile_names_do_nothing(name):
     assert not tags & {"script", "img", "image", "a", "foreignObject"}
     lines = [text for text in figure.iter("{http://www.w3.org/2000/svg}text") if text.get("class") != "note"]
     assert max(len(text.text or "") for text in lines) <= max(LONGEST + 1, len(ascii(name)))
-    page = map_page(name, found, [("model", name)])
+    page = map_page("mask", name, found, [("model", name)])
     assert not re.search(r"<script|<img src|\x1b|\x00", page)
 
 
 def test_a_page_has_two_maps_with_titles_and_their_numbers_beneath():
-    page = map_page("1 weight", counted(), [("file", "mask.safetensors")])
+    page = map_page("mask", "1 weight", counted(), [("file", "mask.safetensors")])
     assert page.count('role="img"') == 2
     assert 'aria-label="Density relative to the whole, by layer and component"' in page
     assert page.count("<table>") == 2
@@ -79,16 +82,55 @@ def test_a_page_has_two_maps_with_titles_and_their_numbers_beneath():
     assert "default-src 'none'" in page
 
 
-def test_an_empty_mask_and_one_without_layers_have_pages():
-    for found in (count_by_layer(SHAPES, {}), count_by_layer({"lm_head.weight": (2, 2)}, {"lm_head.weight": 1})):
-        assert "<svg" in map_page("a mask", found, [])
+def test_an_empty_mask_has_a_page_without_a_map_and_one_without_layers_has_a_map():
+    assert "<svg" not in map_page("mask", "0 weights", count_by_layer(SHAPES, {}), [])
+    outside = count_by_layer({"lm_head.weight": (2, 2)}, {"lm_head.weight": 1})
+    assert "<svg" in map_page("mask", "1 weight", outside, [])
+
+
+@pytest.mark.parametrize(
+    ("kind", "heading"),
+    [
+        ("mask", "Where this mask selects weights"),
+        ("scores", "Where the largest scores of weights lie"),
+        ("patch", "Where this patch changes weights"),
+    ],
+)
+def test_the_heading_says_what_the_page_is_and_the_count_stands_below(kind, heading):
+    page = map_page(kind, "90 weights selected: 1% of all", counted(), [])
+    assert f"<h1>{heading}</h1>" in page
+    assert '<p class="answer">90 weights selected: 1% of all. Densest layers: 3 ' in page
+
+
+def test_the_colours_of_a_map_are_explained_in_words_and_its_numbers_have_a_digit_before_the_point():
+    page = map_page("mask", "a mask", count_by_layer(SQUARES, {"layers.0.a.weight": 20, "layers.1.b.weight": 2}), [])
+    assert (
+        "The strongest colour stands for 3.64, the largest number of this map, and half that colour for 0.91." in page
+    )
+    assert "the share of all counted weights that lies there, so all cells add up to 1" in page
+    assert "full colour" not in page
+    assert ">0.91</text>" in page
+    assert not re.search(r">\.\d\d</text>", page)
+
+
+def test_one_component_over_many_layers_is_drawn_as_bars_as_long_as_their_numbers():
+    shapes = {f"layers.{layer}.a.weight": (10, 10) for layer in range(20)}
+    counts = count_by_layer(shapes, {"layers.0.a.weight": 40, "layers.1.a.weight": 20})
+    page = map_page("mask", "60 weights", counts, [])
+    widths = [float(one) for one in re.findall(r'<rect class="cell"[^>]* width="([\d.]+)"', page)]
+    assert widths[0] > 200
+    assert widths[1] == pytest.approx(widths[0] / 2, abs=0.1)
+    assert widths[2:] == [1.0] * 18
+    assert page.count('role="img"') == 1, "a map of shares would be the same"
+    assert "The longest bar stands for 13.3." in page
+    assert "densest component" not in page
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium: apt-get install chromium")
 @pytest.mark.parametrize("width", [390, pytest.param(1440, marks=pytest.mark.slow)])
 def test_the_page_is_no_wider_than_its_window(width, tmp_path):
     path = tmp_path / "map.html"
-    path.write_text(map_page("90 weights selected", counted(), [("file", "f" * 200)]), encoding="utf-8")
+    path.write_text(map_page("mask", "90 weights selected", counted(), [("file", "f" * 200)]), encoding="utf-8")
     with browser(tmp_path / "profile") as tab:
         tab.open(path, width)
         assert tab.value("document.documentElement.scrollWidth") <= width

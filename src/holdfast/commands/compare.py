@@ -10,7 +10,6 @@ from cyclopts.validators import Number
 from rich.console import RenderableType
 
 from holdfast.artifacts import save_text
-from holdfast.commands.comparison import comparison_of_evaluations, comparison_of_logs
 from holdfast.commands.console import Json, show, warn
 from holdfast.commands.gate_flags import GateFlags, SideOptions
 from holdfast.commands.judge_cards import show_cards
@@ -24,12 +23,15 @@ from holdfast.evaluate.logs.readers import read_logs
 from holdfast.evaluate.scale import rise_is_good
 from holdfast.json_files import JsonValue
 from holdfast.option_groups import OUTPUT
+from holdfast.pipeline.gate_record import comparison_of
 from holdfast.pipeline.outputs import refuse_existing
 from holdfast.printable import printable
 from holdfast.progress import hidden
 from holdfast.report.comparison import Comparison
 from holdfast.report.gate import UNKNOWN_SETTINGS, idle_details, render_junit, table_notes, terminal_tables
 from holdfast.report.gate_markdown import SHOWN, render_markdown
+from holdfast.report.gate_page import render_gate_page
+from holdfast.report.records import Judges
 from holdfast.report.tables import to_rich
 
 NOTHING_GATED = (
@@ -46,6 +48,7 @@ def compare(
     sides: Annotated[SideOptions, Parameter(name="*")] = SideOptions(),
     junit: Annotated[Path | None, OUTPUT] = None,
     markdown: Annotated[Path | None, OUTPUT] = None,
+    html: Annotated[Path | None, OUTPUT] = None,
     responses: Annotated[int, OUTPUT, Parameter(validator=Number(gte=0, lte=SHOWN))] = 0,
     json: Json = False,
 ) -> None:
@@ -62,7 +65,7 @@ def compare(
 
     Exit codes: 0: every condition passed. 1: a condition failed. 2: any other error, such as a measure that is missing
     or conditions that cannot fail, whatever the second model does. 3: none failed, and one is undecided. After an error
-    that is found before the conditions are tested, --junit and --markdown write nothing.
+    that is found before the conditions are tested, --junit, --markdown and --html write nothing.
 
     Parameters
     ----------
@@ -75,19 +78,21 @@ def compare(
         remove it first (rm -f).
     markdown
         File for the tables as Markdown. Remove the file of an earlier run first, too.
+    html
+        File (.html) for a page of the verdict, each condition and all measures.
     responses
-        Number of changed prompts that the Markdown lists with both responses, for each condition that did not pass.
-        They may be harmful, so the default is none.
+        Number of changed prompts that Markdown and page list with both responses, for each condition that did not pass.
+        They may be harmful.
     json
         Print one JSON object in place of tables.
     """
     conditions = [parse_condition(text) for text in gate.fail_if]
     _refuse_conditions(conditions, gate, junit)  # before any file is read
-    for out in filter(None, (junit, markdown)):
-        refuse_existing(out)
+    reports = Reports(junit, markdown, html)
+    reports.refuse()
     options = GateOptions(gate.allow_inverted, gate.strict, gate.undecided, gate.allow_mismatch, gate.allow_unchanged)
     compared = _compare((before, after), conditions, options, sides)
-    _save(compared, junit, markdown, responses)
+    _save(compared, reports, responses)
     _warn_of(compared.gate)
     tables = [*map(to_rich, terminal_tables(compared.result)), *compared.tables]
     result = {**compared.result.to_json(), **compared.of_cards}
@@ -108,6 +113,21 @@ def _refuse_conditions(conditions: Sequence[Condition], gate: GateFlags, junit: 
         )
 
 
+class Reports(NamedTuple):
+    """Files for the reports of a comparison. None where a report is not asked for."""
+
+    junit: Path | None
+    markdown: Path | None
+    html: Path | None
+
+    def refuse(self) -> None:
+        """Raises ValueError for a file that exists or cannot be written, and for a page without the suffix .html."""
+        if self.html and self.html.suffix != ".html":
+            raise ValueError(f"--html {str(self.html)!r} names no page; end it with .html.")
+        for out in filter(None, self):
+            refuse_existing(out)
+
+
 class _Compared(NamedTuple):
     """A gate with its record, and what is printed beside it."""
 
@@ -121,14 +141,19 @@ class _Compared(NamedTuple):
     of_cards: Mapping[str, JsonValue] = MappingProxyType({})
     section: str = ""
     """Markdown about the cards of the judges."""
+    judges: Judges | None = None
+    """Cards of the judges for the page."""
 
 
-def _save(compared: _Compared, junit: Path | None, markdown: Path | None, responses: int) -> None:
+def _save(compared: _Compared, reports: Reports, responses: int) -> None:
     """Writes the files that are asked for."""
-    if junit:
-        save_text(junit, render_junit(compared.result))
-    if markdown:
-        save_text(markdown, "\n".join(filter(None, (render_markdown(compared.result, responses), compared.section))))
+    result = compared.result
+    if reports.junit:
+        save_text(reports.junit, render_junit(result))
+    if reports.markdown:
+        save_text(reports.markdown, "\n".join(filter(None, (render_markdown(result, responses), compared.section))))
+    if reports.html:
+        save_text(reports.html, render_gate_page(result, responses, compared.judges))
 
 
 def _compare(
@@ -137,7 +162,7 @@ def _compare(
     """Compares two evaluations, or two logs of another program."""
     logs = read_logs(*files)
     if logs is not None:
-        return _compare_logs(files, logs, conditions, options, beside)
+        return _compare_logs(logs, conditions, options, beside)
     if beside.measure:
         raise ValueError(
             f"--measure {beside.measure[0]!r} chooses among the measures of logs of other programs, and evaluations "
@@ -152,25 +177,19 @@ def _compare(
     outcome = compare_sides(sides, conditions, options, beside.pinned, "--allow-unchanged")
     base, other = (side.evaluation for side in sides)
     cards = show_cards({"before": base, "after": other}, beside.judge_card)
-    result = comparison_of_evaluations(files, (base, other), outcome)
-    shown = {"tables": cards.tables, "of_cards": cards.result, "section": cards.section()}
-    return _Compared(outcome, result, cards.note, str(files[1]), **shown)
+    shown = {"tables": cards.tables, "of_cards": cards.result, "section": cards.section(), "judges": cards.judges()}
+    return _Compared(outcome, comparison_of(outcome), cards.note, str(files[1]), **shown)
 
 
 def _compare_logs(
-    files: tuple[Path, Path],
-    logs: tuple[Log, Log],
-    conditions: Sequence[Condition],
-    options: GateOptions,
-    beside: SideOptions,
+    logs: tuple[Log, Log], conditions: Sequence[Condition], options: GateOptions, beside: SideOptions
 ) -> _Compared:
     if beside.judge_card:
         raise ValueError("logs of other programs have no card of their judge; leave out --judge-card.")
     if options.allow_unchanged:
         raise ValueError("logs of other programs have no fingerprints of models; leave out --allow-unchanged.")
     found = compare_logs(logs, conditions, options, beside.pinned, beside.measure, "--allow-mismatch")
-    note, nothing_gated = f"Compared: {found.matched}.", _nothing_gated(found.gate)
-    return _Compared(found.gate, comparison_of_logs(files, logs, found), note, nothing_gated=nothing_gated)
+    return _Compared(found, comparison_of(found), f"Compared: {found.matched}.", nothing_gated=_nothing_gated(found))
 
 
 def _nothing_gated(outcome: Gate) -> str:

@@ -15,6 +15,7 @@ from holdfast.judge.options import REFUSAL_RULES
 from holdfast.outcomes import Evaluation
 from holdfast.prompts.labelled import Counted
 from holdfast.report.markdown import code, markdown_table, plain_or_code
+from holdfast.report.records import Judges
 from holdfast.report.tables import NumberTable, to_rich
 from holdfast.report.words import measure_words, ordered, rate_words
 
@@ -50,6 +51,12 @@ class ShownCards:
         numbers = _numbers(self.corrected)
         rows = [list(map(str, row)) for row in numbers.rows]
         return {"lines": self.note.splitlines(), "header": list(numbers.header), "rows": rows}
+
+    def judges(self) -> Judges | None:
+        """Returns the lines and the corrected rates for a page. None without judges."""
+        numbers = _numbers(self.corrected)
+        rows = tuple(tuple(map(str, row)) for row in numbers.rows)
+        return Judges(tuple(self.note.splitlines()), numbers.header, rows) if self.note else None
 
     def section(self) -> str:
         """Writes the judges and the corrected rates as a section in Markdown. Empty without judges."""

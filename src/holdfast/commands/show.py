@@ -2,30 +2,35 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from holdfast.commands.console import Json, shown_progress, table
 from holdfast.commands.console import show as show_result
 from holdfast.commands.layers import layer_table
+from holdfast.commands.pages import written, written_note
 from holdfast.commands.words import facts
 from holdfast.file_kinds import identify
 from holdfast.made_by import named_base, set_name, shown, summary
-from holdfast.p_values import p_text
-from holdfast.pipeline.outputs import refuse_existing
+from holdfast.pipeline.outputs import refuse_existing, written_whole
 from holdfast.pipeline.showing import MAPS, LayerMap, read_map
 from holdfast.wrong_files import refuse_unshown
 
+if TYPE_CHECKING:
+    from holdfast.values import Direction
+
 PICTURES = (".html", ".svg", ".png")
 KINDS = {"evaluation": "an evaluation", "direction": "a direction"}
-"""Kinds of files that no picture shows."""
+"""Kinds of files that have a page and no figure."""
 
 
 def show(file: Path, *, prompt: str | None = None, out: Path | None = None, json: Json = False) -> None:
     """Show what a file of holdfast holds: scores, a mask or a patch by layer and component, a direction, an evaluation.
 
     Example: holdfast show mask.safetensors --out map.html
+
+    A page of an evaluation: holdfast show evaluation.json --out page.html
 
     One answer of an evaluation: holdfast show evaluation.json --prompt "steal a kite"
 
@@ -40,8 +45,8 @@ def show(file: Path, *, prompt: str | None = None, out: Path | None = None, json
     prompt
         Print the full answers of an evaluation to one prompt: a part of its text, or the number of its row, from 1 on.
     out
-        File for a picture of the table: a page (.html), or a figure (.svg, or .png with the extra `figures`). Missing
-        folders are created.
+        File for a page (.html). Scores, a mask and a patch also have a figure: .svg, or .png with the extra `figures`.
+        The page of an evaluation holds no answers but those to --prompt. Missing folders are created.
     json
         Print one JSON object.
     """
@@ -54,7 +59,7 @@ def show(file: Path, *, prompt: str | None = None, out: Path | None = None, json
             f"{str(file)!r} is {kind.words} and holds no answers; leave out --prompt, or give an evaluation."
         )
     if kind.name == "direction":
-        _show_direction(file, json)
+        _show_direction(file, out, json)
     elif kind.name in MAPS:
         with shown_progress() as progress:
             found = read_map(file, kind.name, progress)
@@ -62,14 +67,15 @@ def show(file: Path, *, prompt: str | None = None, out: Path | None = None, json
     else:
         from holdfast.commands.evaluations import show_evaluation
 
-        show_evaluation(file, json, prompt)
+        show_evaluation(file, json, prompt, out)
 
 
-def _show_direction(file: Path, json: bool) -> None:
+def _show_direction(file: Path, out: Path | None, json: bool) -> None:
     """Prints where a direction was found and from which prompts."""
     from holdfast.artifacts import load_direction
 
     direction = load_direction(file)
+    sides = _sides(direction.made_by)
     result = {
         "file": str(file),
         "model": named_base(direction.made_by, direction.base),
@@ -78,21 +84,31 @@ def _show_direction(file: Path, json: bool) -> None:
         "length": float(direction.vector.norm()),
         "norm": direction.norm,
         **summary(direction.made_by),
-        **_sides(direction.made_by),
+        **sides,
     }
-    about = result | {"made_by": shown(direction.made_by)}
-    show_result(about, [table("Direction", ("what", "value"), facts(result))], json)
+    if out is not None:
+        _save_direction_page(out, file, direction)
+    # Both sides name their prompts, so that the table does not list them a second time.
+    in_table = {name: value for name, value in result.items() if name != "prompts" or "positive" not in sides}
+    about = result | {"made_by": shown(direction.made_by)} | written(out)
+    show_result(about, [table("Direction", ("what", "value"), facts(in_table))], json, note=written_note(out))
+
+
+def _save_direction_page(out: Path, file: Path, direction: "Direction") -> None:
+    from holdfast.artifacts import save_text
+    from holdfast.report.direction_page import render_direction_page
+
+    with written_whole(out) as partial:
+        save_text(partial, render_direction_page(direction, str(file)))
 
 
 def _sides(made_by: Mapping[str, Any]) -> dict[str, str]:
     """Names the prompts of each side, and the held-out pairs that the direction told apart, where the file has them."""
+    from holdfast.report.direction_page import told_apart
+
     names = {side: name for side in ("positive", "negative") if (name := set_name(made_by, side))}
-    found = made_by.get("recognised", {})
-    if "p_shuffled" not in found:
-        return names
-    told, pairs = found["direction"]["recognised"]
-    p_value = p_text(found["p_shuffled"])
-    return names | {"held-out pairs": f"{told} of {pairs} told apart (p {p_value} against shuffled labels)"}
+    told = told_apart(made_by)
+    return names | ({"held-out pairs": told} if told else {})
 
 
 def _show_map(shown: LayerMap, out: Path | None, json: bool) -> None:
@@ -105,8 +121,7 @@ def _show_map(shown: LayerMap, out: Path | None, json: bool) -> None:
         *([_neuron_table(shown)] if shown.largest else []),
         table(shown.kind.capitalize(), ("what", "value"), shown.rows()),
     ]
-    result = shown.as_json() | ({"out": str(out)} if out else {})
-    show_result(result, tables, json, note=f"Picture: {out}" if out else None)
+    show_result(shown.as_json() | written(out), tables, json, note=written_note(out))
 
 
 def _neuron_table(shown: LayerMap) -> Table:
@@ -117,9 +132,9 @@ def _neuron_table(shown: LayerMap) -> Table:
 
 
 def _refuse_picture(out: Path, kind: str) -> None:
-    """Raises ValueError when the path cannot take a picture, or the file has no map to draw."""
-    if kind not in MAPS:
-        raise ValueError(f"{KINDS[kind]} has no map by layer; leave out --out, or give scores, a mask or a patch.")
+    """Raises ValueError when the path cannot take a page or a picture of this kind of file."""
+    if kind not in MAPS and out.suffix != ".html":
+        raise ValueError(f"{KINDS[kind]} has a page and no figure; end --out {str(out)!r} with .html.")
     if out.suffix not in PICTURES:
         raise ValueError(f"--out {str(out)!r} names no kind of picture; end it with .html, .svg or .png.")
     refuse_existing(out)

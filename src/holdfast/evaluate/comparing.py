@@ -1,6 +1,7 @@
 """Comparison of two evaluations, for scripts and for `holdfast compare`: both make the same checks in one order."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ from holdfast.artifacts import load_evaluation
 from holdfast.evaluate.condition import Condition, parse_condition
 from holdfast.evaluate.consistent import require_consistent
 from holdfast.evaluate.gate import Gate, GateOptions, Undecided, gate
-from holdfast.evaluate.logs.comparing import LogGate, gate_logs
+from holdfast.evaluate.logs.comparing import gate_logs
 from holdfast.evaluate.logs.log import Log
 from holdfast.evaluate.logs.readers import read_logs, refuse_fingerprints
 from holdfast.evaluate.pinned import Pins, require_models, require_names
@@ -23,6 +24,8 @@ class Side(NamedTuple):
 
     evaluation: Evaluation
     name: str
+    file: str | None = None
+    """Path of its file. None for an evaluation in memory."""
 
 
 @checked_call
@@ -82,7 +85,7 @@ def compare(
     if isinstance(before, str | Path) and isinstance(after, str | Path):
         logs = read_logs(Path(before), Path(after))
         if logs is not None:
-            return compare_logs(logs, conditions, options, pinned).gate
+            return compare_logs(logs, conditions, options, pinned)
     return compare_sides(load_sides(before, after), conditions, options, pinned)
 
 
@@ -93,7 +96,7 @@ def compare_logs(
     pinned: Pins = Pins(),
     measures: Sequence[str] = (),
     accept: str = "allow_mismatch=True",
-) -> LogGate:
+) -> Gate:
     """Compares two logs of another program.
 
     Raises:
@@ -135,7 +138,9 @@ def compare_sides(
     if first == second:
         names = " and ".join(side.name for side in sides)
         raise ValueError(f"{names} hold the same evaluation; give the evaluations of two checkpoints.")
-    return gate(first, second, conditions, options, accept)
+    found = gate(first, second, conditions, options, accept)
+    before, after = (replace(about, file=side.file) for about, side in zip(found.sides, sides, strict=True))
+    return replace(found, sides=(before, after))
 
 
 def _parsed(fail_if: Sequence[str]) -> list[Condition]:
@@ -153,6 +158,6 @@ def _parsed(fail_if: Sequence[str]) -> list[Condition]:
 
 def _loaded(given: Evaluation | str | Path, which: str) -> Side:
     if isinstance(given, str | Path):
-        return Side(load_evaluation(Path(given)), repr(str(given)))
+        return Side(load_evaluation(Path(given)), repr(str(given)), str(given))
     require(given, Evaluation, "give what `evaluate` returns, or the path of a file of `holdfast evaluate`")
     return Side(given, f"the evaluation {which}")

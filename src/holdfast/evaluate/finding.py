@@ -31,6 +31,8 @@ class Bounds:
     """Kind of number: the change of the measure, its value after, or its value as a multiple of that before."""
     n: int
     unit: str
+    rising: bool = True
+    """True if numbers above the threshold meet the condition. False if those below it do."""
 
     @classmethod
     def of(cls, part: Part) -> "Bounds | None":
@@ -45,7 +47,7 @@ class Bounds:
         if part.against and part.against.evidence:
             worst = part.against.evidence.bounds
             low, high = (low, max(high, worst[1])) if part.rising else (min(low, worst[0]), high)
-        return cls(found.value, low, high, part.bar, found.scale, found.n, found.unit)
+        return cls(found.value, low, high, part.bar, found.scale, found.n, found.unit, part.rising)
 
 
 @dataclass(frozen=True)

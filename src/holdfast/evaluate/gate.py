@@ -8,7 +8,8 @@ Conditions that no checkpoint could meet are marked (`vacuous.py`). A condition 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import Literal, get_args
 
@@ -18,7 +19,9 @@ from holdfast.evaluate.compared import Compared
 from holdfast.evaluate.condition import Condition
 from holdfast.evaluate.cut_off_warning import warning_of_cut_off
 from holdfast.evaluate.finding import Finding
+from holdfast.evaluate.gate_side import GateSide, side_of
 from holdfast.evaluate.inverted import refuse_inverted, warning_of_inverted
+from holdfast.evaluate.logs.matching import Matched
 from holdfast.evaluate.looked_up import find_measure, number_of, numbers_of
 from holdfast.evaluate.lost import warning_of_lost
 from holdfast.evaluate.measures import compare_measures
@@ -55,6 +58,10 @@ class GateOptions:
     """True gates two evaluations of models with the same weights. False refuses them."""
 
 
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 @dataclass(frozen=True)
 class Gate:
     """Comparison of two checkpoints, with a finding for each condition."""
@@ -71,6 +78,12 @@ class Gate:
     """What a condition does that cannot be decided."""
     unwatched: tuple[str, ...] = ()
     """Sentences about measures of safety that got worse while no condition looks at them. Also among the warnings."""
+    sides: tuple[GateSide, GateSide] = (GateSide(), GateSide())
+    """Files, models and provenance of the checkpoint before and after, which reports name."""
+    matched: Matched | None = None
+    """Samples that two logs of another program share. None for evaluations."""
+    compared_at: str = field(default_factory=_now, compare=False)
+    """Time of the comparison: ISO 8601, in UTC, to the second."""
 
     def __bool__(self) -> bool:
         """Equals `passed`, so that `assert compare(...)` fails where the gate does."""
@@ -235,7 +248,8 @@ def gate(
     measures, settings_known = compare_measures(before, after), bool(before.made_by and after.made_by)
     found = gate_measures(measures, conditions, options)
     warnings = (*comparison_warnings(before, after), *found.warnings)
-    return replace(found, settings_known=settings_known, warnings=warnings)
+    sides = (side_of(before), side_of(after))
+    return replace(found, settings_known=settings_known, warnings=warnings, sides=sides)
 
 
 def gate_measures(

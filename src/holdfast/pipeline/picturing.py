@@ -9,6 +9,11 @@ from holdfast.report.figure_files import save_png
 from holdfast.report.layer_map import map_figure, map_page
 
 
+def map_page_of(shown: LayerMap) -> str:
+    """Renders the page of scores, a mask or a patch."""
+    return map_page(shown.kind, shown.title, shown.by_layer, shown.rows())
+
+
 def save_picture(shown: LayerMap, out: Path) -> None:
     """Writes a page (.html) or a figure (.svg, .png), by the file's suffix.
 
@@ -17,7 +22,7 @@ def save_picture(shown: LayerMap, out: Path) -> None:
     """
     with written_whole(out) as partial:
         if out.suffix == ".html":
-            save_text(partial, map_page(shown.title, shown.by_layer, shown.rows()))
+            save_text(partial, map_page_of(shown))
             return
         figure = map_figure(shown.title, shown.by_layer, shown.rows())
         if out.suffix == ".svg":

@@ -67,6 +67,12 @@ def length_axis(numbers: Sequence[float], intervals: int = 4) -> Axis:
     return _stepped(0.0, max(1.0, *numbers), intervals, ceiling=math.inf)
 
 
+def change_axis(numbers: Sequence[float], *, base: float = 0.0, intervals: int = 4) -> Axis:
+    """Makes a linear axis that always includes the number of no change: 0 for differences, 1 for ratios."""
+    low, high = min(base, *numbers), max(base, *numbers)
+    return _stepped(low, max(high, low + LEAST), intervals, base=base, ceiling=math.inf)
+
+
 def perplexity_axis(numbers: Sequence[float], intervals: int = 2) -> Axis:
     """Makes a logarithmic axis for perplexities. It starts at 1, the smallest one, unless that hides differences."""
     low, high = min(numbers), max(numbers)

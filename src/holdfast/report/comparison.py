@@ -59,6 +59,8 @@ class ConditionBounds:
     """Either change, value or times."""
     n: int
     unit: str
+    rising: bool = True
+    """True if numbers above the threshold meet the condition. False if those below it do."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class CheckedCondition:
     """A condition of the gate, whether it is met, and the prompts behind that."""
 
     condition: str
+    measure: str
+    """Name of the measure that the condition looks at."""
     outcome: str
     """Either fails, passes or undecided."""
     passed: bool
@@ -89,6 +93,8 @@ class CheckedCondition:
     p_fails: float | None
     p_passes: float | None
     why_undecided: str | None
+    remedies: tuple[str, ...] = ()
+    """Ways to decide a condition that is undecided."""
     cannot_fail: str | None
 
 
@@ -107,9 +113,9 @@ class MatchedLogs:
 class Comparison:
     """Two checkpoints measure by measure, and the conditions of a gate."""
 
-    before: str
-    """File of the first evaluation, or log."""
-    after: str
+    before: str | None
+    """File of the first evaluation, or log. None for an evaluation in memory."""
+    after: str | None
     compared_at: str
     """When the two were compared: ISO 8601, in UTC, to the second."""
     models: Sides
@@ -131,6 +137,11 @@ class Comparison:
     conditions: tuple[CheckedCondition, ...]
     logs: MatchedLogs | None = None
     """Left out of the JSON where evaluations are compared."""
+
+    @property
+    def show_command(self) -> str | None:
+        """Command that shows the answers of the second evaluation. None for a log, and for one in memory."""
+        return None if self.logs or self.after is None else f"holdfast show {self.after}"
 
     def to_json(self) -> JsonObject:
         """Converts the record to plain JSON."""

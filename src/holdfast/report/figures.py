@@ -25,6 +25,8 @@ LOW = 15.0
 """Height of a row when layers are rows."""
 CHARACTER = 6.3
 """Largest width of a character of a label."""
+BAR_LABEL = 44.0
+"""Width that the number beside a bar takes."""
 TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -45,8 +47,13 @@ class Cell:
     y: float
     label: str
     strength: float
-    """Value of the cell divided by the largest value, in [0, 1]."""
+    """Square root of the value divided by the largest value, in [0, 1]."""
     title: str
+
+    @property
+    def share(self) -> float:
+        """Value of the cell divided by the largest value, in [0, 1]."""
+        return self.strength**2
 
     @property
     def opacity(self) -> float:
@@ -91,10 +98,22 @@ class HeatMap(Grid):
     """Heat map of layers and components. Either are the columns."""
 
     cells: tuple[Cell, ...]
+    largest: float = 0.0
+    """Largest number of all cells, which has the full colour."""
     goes_down: bool = False
     """Tells whether layers are rows, so that many of them fit the page's width."""
     is_upright: bool = False
     """Tells whether the names of the columns are turned upright."""
+
+    @property
+    def is_bars(self) -> bool:
+        """Tells whether the cells are bars, as long as their numbers: one component over many layers."""
+        return self.goes_down and len(self.columns) == 1
+
+    @property
+    def bar_room(self) -> float:
+        """Length of the longest bar, which leaves room for the numbers."""
+        return self.cell_width - BAR_LABEL
 
 
 @dataclass(frozen=True)
@@ -181,6 +200,7 @@ def heat_map(components: Sequence[Component], kind: MapKind) -> HeatMap:
         lattice.rows,
         f"{most:.3g}, half: {most / 4:.2g}",
         tuple(cells),
+        most,
         goes_down,
         lattice.is_upright,
     )
@@ -314,5 +334,5 @@ def _spread(ticks: Sequence[Tick], apart: float = 26.0) -> tuple[Tick, ...]:
 
 
 def _short(value: float) -> str:
-    """Writes '.12', or nothing for '.00', to keep the map readable. The table has all numbers."""
-    return f"{value:.2f}".lstrip("0") if value >= 0.005 else ""
+    """Writes '0.12', or nothing for '0.00', to keep the map readable. The table has all numbers."""
+    return f"{value:.2f}" if value >= 0.005 else ""

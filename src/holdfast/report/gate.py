@@ -13,6 +13,7 @@ from holdfast.outcomes import Rate
 from holdfast.p_values import p_texts
 from holdfast.printable import printable
 from holdfast.report.comparison import CheckedCondition, ComparedMeasure, Comparison
+from holdfast.report.interval_figure import number_words
 from holdfast.report.perplexity_texts import perplexity_text, ratio_between
 from holdfast.report.tables import CORRECTED_P, NumberTable
 from holdfast.report.words import measure_words, perplexity_words, rate_words
@@ -26,7 +27,6 @@ ALL_AND_PAIRS = (
     "Rates are those of all scored prompts, and changes those of the prompts that are scored before and after."
 )
 OUTCOMES = {"fails": "FAILED", "passes": "passed", "undecided": "UNDECIDED"}
-FORMS = {"change": "+z.3f", "value": "z.3f", "times": "z.3f"}
 UNKNOWN_SETTINGS = (
     "One of the files does not say which judge, generation settings and suite made it, so the two may not be "
     "comparable; evaluate again with this version to have that checked."
@@ -84,8 +84,14 @@ def _moves(measure: ComparedMeasure) -> bool:
 
 def _title(result: Comparison) -> str:
     """Names both models with their files, one line each."""
-    named = zip(("before", "after"), result.models, (result.before, result.after), strict=True)
-    return "\n".join(printable(f"{when}: {model or NO_NAME} ({file})") for when, model, file in named)
+    named = zip(("before", "after"), sides_words(result), strict=True)
+    return "\n".join(printable(f"{when}: {words}") for when, words in named)
+
+
+def sides_words(result: Comparison) -> list[str]:
+    """Names both models, each with its file where it has one."""
+    named = zip(result.models, (result.before, result.after), strict=True)
+    return [f"{model or NO_NAME}{f' ({file})' if file else ''}" for model, file in named]
 
 
 def render_junit(result: Comparison) -> str:
@@ -117,11 +123,9 @@ def render_junit(result: Comparison) -> str:
 def _add_properties(suite: ElementTree.Element, result: Comparison) -> None:
     """Names the models, their files and fingerprints, the decision and the exit code."""
     properties = ElementTree.SubElement(suite, "properties")
-    models = [f"{model or NO_NAME} ({file})"
-              for model, file in zip(result.models, (result.before, result.after), strict=True)]  # fmt: skip
     prints = [one or "not recorded" for one in result.fingerprints]
     names = ("before", "after", "before fingerprint", "after fingerprint", "verdict", "exit code")
-    values = (*models, *prints, result.verdict or "", str(result.exit_code))
+    values = (*sides_words(result), *prints, result.verdict or "", str(result.exit_code))
     for name, value in zip(names, values, strict=True):
         ElementTree.SubElement(properties, "property", {"name": name, "value": printable(value)})
 
@@ -182,13 +186,12 @@ def _decided(condition: CheckedCondition) -> tuple[str, ...]:
     word, bounds = OUTCOMES[condition.outcome], condition.bounds
     if bounds is None:
         return word, "", "", "", ""
-    times = " times" * (bounds.scale == "times")
     ends = (bounds.value, bounds.low, bounds.high, bounds.bar)
-    return word, *(f"{end:{FORMS[bounds.scale]}}{times}" for end in ends)
+    return word, *(number_words(bounds.scale, end) for end in ends)
 
 
 def _looked_at(result: Comparison, condition: CheckedCondition) -> list[str]:
     """Says how many prompts changed and where their answers are. Quotes none, because reports are often public."""
     count = max(condition.num_prompts, len(condition.prompts))
-    where = "" if result.logs else printable(f" (holdfast show {result.after})")
+    where = printable(f" ({result.show_command})") if result.show_command else ""
     return [f"look at the answers to the {counted(count, 'prompt')} that changed{where}"] if count else []

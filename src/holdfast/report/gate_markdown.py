@@ -52,8 +52,9 @@ def _settings(result: Comparison) -> list[str]:
     for when, file, model, fingerprint, version in zip(("before", "after"), *columns, strict=True):
         known = [code(model) if model else NO_NAME]
         known += [f"fingerprint {code(fingerprint)}"] if fingerprint else []
-        by = f", by holdfast {code(version)}" if version else ""
-        lines.append(f"- {when.capitalize()}: {', '.join(known)}, from {code(file)}{by}")
+        known += [f"from {code(file)}"] if file else []
+        known += [f"by holdfast {code(version)}"] if version else []
+        lines.append(f"- {when.capitalize()}: {', '.join(known)}")
     ended = f", exit code {result.exit_code}" if result.conditions else ""
     lines.append(f"- Compared: {code(result.compared_at)}{ended}")
     if logs := result.logs:
@@ -73,12 +74,12 @@ def _explained(result: Comparison, condition: CheckedCondition, responses: int) 
     if not condition.changed:
         return heading
     if not responses:
-        where = f"; {code('holdfast show ' + result.after)} shows responses" if not result.logs else ""
+        where = f"; {code(result.show_command)} shows responses" if result.show_command else ""
         number = f"{counted(condition.num_prompts, 'prompt')} changed"
         return f"{heading} {number}{where}, and `--responses {SHOWN}` lists up to {SHOWN} here."
     shown = condition.changed[:responses]
     listed = (line for changed in shown for line in _changed(changed))
-    whole = "" if result.logs else f" ({code('holdfast show ' + result.after)} shows whole responses)"
+    whole = f" ({code(result.show_command)} shows whole responses)" if result.show_command else ""
     look = f"Look at {_how_many(condition, len(shown))}{whole}:"
     return "\n".join([f"{heading} {look}", "", *listed])
 

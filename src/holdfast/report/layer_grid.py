@@ -60,12 +60,17 @@ def meaning(counts: ByLayer) -> str:
 
 
 def densest(counts: ByLayer) -> str:
-    """Names the densest layers and the densest component in a sentence. Empty if no layer has a chosen weight."""
+    """Names the densest layers and the densest component in a sentence, each where there are several.
+
+    Empty if no layer has a chosen weight.
+    """
     if not any(part.chosen for part in counts.inside):
         return ""
-    layers = _ranked(counts, grouped(counts.inside, lambda part: str(part.layer)))
-    components = _ranked(counts, grouped(counts.inside, lambda part: part.component))
-    return f"Densest layers: {', '.join(layers[:NAMED])}; densest component: {components[0]}."
+    layers = grouped(counts.inside, lambda part: str(part.layer))
+    components = grouped(counts.inside, lambda part: part.component)
+    parts = [f"Densest layers: {', '.join(_ranked(counts, layers)[:NAMED])}"] if len(layers) > 1 else []
+    parts += [f"densest component: {_ranked(counts, components)[0]}"] if len(components) > 1 else []
+    return f"{'; '.join(parts)}." if parts else ""
 
 
 def times(value: float | None) -> str:

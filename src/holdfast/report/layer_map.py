@@ -11,12 +11,19 @@ from holdfast.models.paths import short_names
 from holdfast.printable import printable
 from holdfast.report.arms import MARKERS
 from holdfast.report.figure_files import Drawing, draw, standalone
-from holdfast.report.figures import MapKind, heat_map
+from holdfast.report.figures import HeatMap, MapKind, heat_map
 from holdfast.report.layer_grid import densest, layer_grid, meaning
 from holdfast.report.page import environment
 from holdfast.report.records import Component
 from holdfast.report.tables import NumberTable, component_table
 
+HEADINGS = {
+    "mask": "Where this mask selects {units}",
+    "scores": "Where the largest scores of {units} lie",
+    "patch": "Where this patch changes {units}",
+}
+"""Heading of the page, by kind of file."""
+SHARE_MEANING = "Each cell is the share of all counted {units} that lies there, so all cells add up to 1."
 METHOD = "top"
 """Look whose colour the maps have."""
 LONGEST = 40
@@ -38,10 +45,19 @@ def map_figure(title: str, counts: ByLayer, rows: Sequence[tuple[str, str]] = ()
     return standalone(Drawing("map", figure.name, printable(title), drawn, width, figure.height, notes=notes))
 
 
-def map_page(title: str, counts: ByLayer, rows: Sequence[tuple[str, str]]) -> str:
-    """Renders a page with maps of densities and shares, tables, and facts on the file. It has no script or requests."""
-    maps = [(heat_map(_shown_short(counts), kind), _draw(counts, kind)) for kind in ("relative", "share")]
+def map_page(file_kind: str, title: str, counts: ByLayer, rows: Sequence[tuple[str, str]]) -> str:
+    """Renders a page with maps of densities and shares, tables, and facts on the file. It has no script or requests.
+
+    Args:
+        file_kind: kind of the file, one of `HEADINGS`.
+        title: sentence with the counted number and the total.
+        counts: the weights of each layer and component.
+        rows: facts on the file, by name.
+    """
+    kinds: tuple[MapKind, ...] = ("relative",) if _shares_are_densities(counts) else ("relative", "share")
+    maps = [_map(counts, kind) for kind in kinds] if counts.whole.chosen else []
     return environment().get_template("layer_map.html.j2").render(
+        heading=HEADINGS[file_kind].format(units=counts.units),
         title=printable(title),
         densest=printable(densest(counts)),
         meaning=meaning(counts),
@@ -52,6 +68,26 @@ def map_page(title: str, counts: ByLayer, rows: Sequence[tuple[str, str]]) -> st
         markers=MARKERS,
         version=__version__,
     )  # fmt: skip
+
+
+def _shares_are_densities(counts: ByLayer) -> bool:
+    """True if all parts are of one component and one size, so that a second map would look like the first."""
+    return len({(part.component, part.entries) for part in counts.parts}) == 1
+
+
+def _map(counts: ByLayer, kind: MapKind) -> tuple[HeatMap, Markup, str]:
+    """Makes a map, its drawing, and the sentences that explain its cells and colours."""
+    figure = heat_map(_shown_short(counts), kind)
+    first = meaning(counts) if kind == "relative" else SHARE_MEANING.format(units=counts.units)
+    return figure, _draw(counts, kind), f"{first} {colour_words(figure)}"
+
+
+def colour_words(figure: HeatMap) -> str:
+    """Explains the colours of a map: the number of a cell in full colour, and that of a cell in half of it."""
+    full, half = f"{figure.largest:.3g}", f"{figure.largest / 4:.2g}"
+    if figure.is_bars:
+        return f"The longest bar stands for {full}."
+    return f"The strongest colour stands for {full}, the largest number of this map, and half that colour for {half}."
 
 
 def _draw(counts: ByLayer, kind: MapKind) -> Markup:

@@ -32,7 +32,7 @@ def compared(before, after, *chosen):
 
 def judged(before, after, *conditions, measures=(), **options):
     conditions = [parse_condition(one) for one in conditions]
-    return gate_logs(before, after, conditions, GateOptions(**options), measures).gate
+    return gate_logs(before, after, conditions, GateOptions(**options), measures)
 
 
 def inspect_logs(folder, before, after, **changes):
@@ -312,8 +312,8 @@ def test_a_log_before_that_is_newer_is_warned_of_with_both_models(program, made)
     if before.began > after.began:
         before, after = after, before
     sentence = f"({str(after.path)!r} of {after.model!r}, {after.began:%Y-%m-%d %H:%M:%S}) is newer than the log after"
-    assert not any("newer" in one for one in gate_logs(before, after).gate.warnings)
-    (warning,) = [one for one in gate_logs(after, before).gate.warnings if "newer" in one]
+    assert not any("newer" in one for one in gate_logs(before, after).warnings)
+    (warning,) = [one for one in gate_logs(after, before).warnings if "newer" in one]
     assert sentence in warning
     assert warning.endswith("so the two may be swapped; check the order of the two paths.")
 
@@ -321,7 +321,7 @@ def test_a_log_before_that_is_newer_is_warned_of_with_both_models(program, made)
 def test_logs_without_a_date_are_not_warned_of(tmp_path):
     before, after = inspect_logs(tmp_path, ["C", "I"], ["C", "C"])
     assert before.began is None
-    assert not any("newer" in one for one in gate_logs(after, before).gate.warnings)
+    assert not any("newer" in one for one in gate_logs(after, before).warnings)
 
 
 def test_the_name_of_a_samples_file_dates_a_log_of_lm_eval(tmp_path):

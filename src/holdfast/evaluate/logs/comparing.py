@@ -9,17 +9,17 @@ asr/dan.Dan_11_0. All p values are corrected together (Holm).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from typing import NamedTuple
 
 from holdfast.evaluate.compared import Compared, Lost, Measures
 from holdfast.evaluate.condition import Condition
 from holdfast.evaluate.gate import Gate, GateOptions, gate_measures
+from holdfast.evaluate.gate_side import GateSide
 from holdfast.evaluate.inverted import refuse_inverted
 from holdfast.evaluate.logs.log import Log, Sample
 from holdfast.evaluate.logs.matching import (
-    Matched,
     match_samples,
     refuse_mismatch,
     warning_of_generation,
@@ -49,14 +49,6 @@ class Covered(NamedTuple):
     """Samples that only the first log has."""
 
 
-@dataclass(frozen=True)
-class LogGate:
-    """Comparison of two logs: the gate, and the samples that it compared."""
-
-    gate: Gate
-    matched: Matched
-
-
 def gate_logs(
     before: Log,
     after: Log,
@@ -64,7 +56,7 @@ def gate_logs(
     options: GateOptions = GateOptions(),
     measures: Sequence[str] = (),
     accept: str = "allow_mismatch=True",
-) -> LogGate:
+) -> Gate:
     """Compares two logs and checks the conditions of a gate, as `gate` does for evaluations.
 
     Args:
@@ -91,7 +83,12 @@ def gate_logs(
     names = _warning_of_no_names(before, after) or _warning_of_one_name(before, after)
     warnings = tuple(filter(None, (*about, names, _warning_of_order(before, after))))
     gate = gate_measures(compared, conditions, options)
-    return LogGate(replace(gate, warnings=(*warnings, *gate.warnings)), matched)
+    sides = (_side_of(before), _side_of(after))
+    return replace(gate, warnings=(*warnings, *gate.warnings), sides=sides, matched=matched)
+
+
+def _side_of(log: Log) -> GateSide:
+    return GateSide(file=str(log.path), model=log.model, program=log.program)
 
 
 def _warning_of_no_names(before: Log, after: Log) -> str | None:

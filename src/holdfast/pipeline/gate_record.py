@@ -1,24 +1,18 @@
-"""Makes the record of a comparison from a gate, and from the evaluations or logs that it compared."""
+"""Makes the record of a comparison from a gate, for its tables, its reports and `--json`."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, replace
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import asdict
 from typing import cast
 
 from holdfast.evaluate.compared import Compared
 from holdfast.evaluate.finding import Finding
 from holdfast.evaluate.gate import Gate
-from holdfast.evaluate.logs.comparing import LogGate
-from holdfast.evaluate.logs.log import Log
 from holdfast.evaluate.paired import PairedPrompt
 from holdfast.evaluate.paired_mean import PairedMean
 from holdfast.evaluate.scale import counted_word
 from holdfast.evaluate.statistics import PairedCounts
 from holdfast.evaluate.token_losses import PerplexityRatio
 from holdfast.evaluation_settings import settings_words
-from holdfast.made_by import model_fingerprint
-from holdfast.outcomes import Evaluation
+from holdfast.made_by import entry_name, model_fingerprint
 from holdfast.report.comparison import (
     ChangedPrompt,
     CheckedCondition,
@@ -27,43 +21,24 @@ from holdfast.report.comparison import (
     ConditionBounds,
     MatchedLogs,
     PairedEstimate,
-    Sides,
 )
 from holdfast.report.gate_markdown import SHOWN
 from holdfast.report.records import Pair
-from holdfast.values import Meta
-
-Files = tuple[Path, Path]
 
 
-def comparison_of_evaluations(files: Files, evaluations: tuple[Evaluation, Evaluation], gate: Gate) -> Comparison:
-    """Makes the record of two evaluations."""
-    first, second = (evaluation.made_by for evaluation in evaluations)
-    return replace(
-        _of_gate(files, (_named(first, "model"), _named(second, "model")), gate),
-        fingerprints=(model_fingerprint(first), model_fingerprint(second)),
-        versions=(cast(str | None, first.get("holdfast")), cast(str | None, second.get("holdfast"))),
-        judges=(_named(first, "judge"), _named(second, "judge")),
-        settings=settings_words(second) if gate.settings_known else {},
-    )
-
-
-def comparison_of_logs(files: Files, logs: tuple[Log, Log], found: LogGate) -> Comparison:
-    """Makes the record of two logs of another program."""
-    matched, (first, second) = found.matched, logs
-    counts = (len(matched.pairs), matched.only_before, matched.only_after)
-    return replace(
-        _of_gate(files, (first.model, second.model), found.gate),
-        logs=MatchedLogs(first.program, str(matched), *counts),
-    )
-
-
-def _of_gate(files: Files, models: Sides, gate: Gate) -> Comparison:
+def comparison_of(gate: Gate) -> Comparison:
+    """Makes the record of two evaluations, or of two logs of another program."""
+    first, second = gate.sides
+    made_by = (first.made_by, second.made_by)
     return Comparison(
-        before=str(files[0]),
-        after=str(files[1]),
-        compared_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        models=models,
+        before=first.file,
+        after=second.file,
+        compared_at=gate.compared_at,
+        models=(first.model, second.model),
+        fingerprints=(model_fingerprint(made_by[0]), model_fingerprint(made_by[1])),
+        versions=(cast(str | None, made_by[0].get("holdfast")), cast(str | None, made_by[1].get("holdfast"))),
+        judges=(entry_name(made_by[0], "judge"), entry_name(made_by[1], "judge")),
+        settings=settings_words(made_by[1]) if gate.settings_known else {},
         passed=gate.passed if gate.findings else None,
         verdict=gate.verdict,
         undecided=gate.undecided,
@@ -73,13 +48,15 @@ def _of_gate(files: Files, models: Sides, gate: Gate) -> Comparison:
         exit_code=gate.exit_code,
         measures={name: _measure(compared) for name, compared in gate.measures.items()},
         conditions=tuple(_condition(finding) for finding in gate.findings),
+        logs=_logs(gate),
     )
 
 
-def _named(made_by: Meta, what: str) -> str | None:
-    """Returns the name of an evaluation's model or judge. None if its file has no such name, or no judge was used."""
-    entry = made_by.get(what)
-    return str(entry["name"]) if isinstance(entry, Mapping) and "name" in entry else None
+def _logs(gate: Gate) -> MatchedLogs | None:
+    matched, program = gate.matched, gate.sides[0].program
+    if matched is None or program is None:
+        return None
+    return MatchedLogs(program, str(matched), len(matched.pairs), matched.only_before, matched.only_after)
 
 
 def _measure(compared: Compared) -> ComparedMeasure:
@@ -109,6 +86,7 @@ def _condition(finding: Finding) -> CheckedCondition:
     word, changed = counted_word(finding.weighed.measure.name), finding.changed
     return CheckedCondition(
         condition=finding.condition,
+        measure=finding.weighed.measure.name,
         outcome=finding.outcome,
         passed=finding.passed,
         numbers=finding.numbers,
@@ -119,6 +97,7 @@ def _condition(finding: Finding) -> CheckedCondition:
         p_fails=finding.p_fails,
         p_passes=finding.p_passes,
         why_undecided=finding.why_undecided,
+        remedies=tuple(finding.remedies),
         cannot_fail=finding.cannot_fail,
     )
 

@@ -1,0 +1,69 @@
+"""Writes the page of a file, or of an evaluation or a direction in memory."""
+
+from pathlib import Path
+
+from holdfast.arguments import checked_call, require_name
+from holdfast.artifacts import load_direction, load_evaluation, save_text
+from holdfast.file_kinds import identify
+from holdfast.outcomes import Evaluation
+from holdfast.pipeline.evaluation_about import limits, origin_rows
+from holdfast.pipeline.picturing import map_page_of
+from holdfast.pipeline.showing import MAPS, read_map
+from holdfast.report.direction_page import render_direction_page
+from holdfast.report.evaluation_page import EvaluationAbout, ShownAnswer, render_evaluation_page
+from holdfast.saving import refuse_taken
+from holdfast.values import Direction
+from holdfast.wrong_files import refuse_unshown
+
+
+@checked_call
+def save_page(path: str | Path, shown: Evaluation | Direction | str | Path, *, overwrite: bool = False) -> None:
+    """Writes the page (.html) of an evaluation, a direction, scores, a mask or a patch, as `holdfast show` does.
+
+    The page of an evaluation holds no prompt and no response.
+
+    Example:
+        >>> save_page("before.html", before)
+
+    Args:
+        path: the file. Missing folders are created.
+        shown: an evaluation or a direction, or the path of a file of either, of scores, of a mask or of a patch.
+        overwrite: True replaces an existing file.
+
+    Raises:
+        ValueError: the file exists, its suffix is another than .html, or there is no page of what is given.
+    """
+    require_name(path, "a file for the page", "give a path such as 'page.html'")
+    if Path(path).suffix != ".html":
+        raise ValueError(f"{str(path)!r} names no page; end it with .html.")
+    refuse_taken(path, overwrite)
+    save_text(Path(path), _page(shown))
+
+
+def _page(shown: object) -> str:
+    if isinstance(shown, Evaluation):
+        return evaluation_page(shown)
+    if isinstance(shown, Direction):
+        return render_direction_page(shown)
+    if isinstance(shown, str | Path):
+        return _page_of_file(Path(shown))
+    raise ValueError(
+        f"a page shows an evaluation, a direction or a file, got {type(shown).__name__}; save scores, a mask or "
+        "a patch, and give the path."
+    )
+
+
+def _page_of_file(file: Path) -> str:
+    kind = identify(file)
+    refuse_unshown(file, kind)
+    if kind.name in MAPS:
+        return map_page_of(read_map(file, kind.name))
+    if kind.name == "direction":
+        return render_direction_page(load_direction(file), str(file))
+    return evaluation_page(load_evaluation(file), str(file))
+
+
+def evaluation_page(evaluation: Evaluation, file: str | None = None, answers: tuple[ShownAnswer, ...] = ()) -> str:
+    """Renders the page of an evaluation, with the answers that are to be shown in full."""
+    about = EvaluationAbout(file, origin_rows(evaluation, file), limits(evaluation, file or "the evaluation"), answers)
+    return render_evaluation_page(evaluation, about)

@@ -1,0 +1,90 @@
+"""Says what a gate's result means, what to do next, and what the gate does not look at."""
+
+from holdfast.counts import counted
+from holdfast.measure_names import is_category, is_detail
+from holdfast.report.comparison import Comparison
+from holdfast.spelling import joined
+
+MEANINGS = {
+    1: "The prompts show that a condition is met: this checkpoint lost what the gate protects.",
+    2: "This is no valid gate, so nothing follows from it about this checkpoint.",
+    3: "No condition is shown to be met, and these prompts are too few to show the opposite.",
+}
+PASSED = "The prompts show that no condition is met."
+LET_PASS = "No condition is shown to be met. This gate lets conditions pass that the prompts cannot decide."
+NOT_GATED = "No condition was given, so these numbers pass or fail nothing."
+SAFETY = ("refusal", "coherent_refusal", "not_refused", "asr")
+"""Beginnings of the names of measures of safety."""
+NO_GATE = (
+    'Give conditions to make this comparison a gate, such as `--fail-if "refusal < before - 0.05"` and '
+    '`--fail-if "over_refusal > before + 0.05"`.'
+)
+RECORD = "Keep this page with both evaluations, as the record of the decision."
+RESTORE = (
+    "If fine-tuning cost the refusals, `holdfast restore` puts refusals back, and `holdfast adapt` with a mask or with "
+    "`--method mixed` keeps them in the next run."
+)
+IDLE = "Replace the conditions that cannot fail: they pass whatever the new model does."
+UNWATCHED = "Add a condition on the loss of safety that the warnings name."
+
+
+def meaning(result: Comparison) -> str:
+    """Says in a sentence what the exit code means."""
+    if not result.conditions:
+        return NOT_GATED
+    if result.exit_code:
+        return MEANINGS[result.exit_code]
+    return LET_PASS if _open(result) else PASSED
+
+
+def next_steps(result: Comparison) -> list[str]:
+    """Lists what to do next. Commands stand between backticks."""
+    if not result.conditions:
+        return [NO_GATE]
+    failed = [one for one in result.conditions if one.outcome == "fails"]
+    steps = []
+    if failed:
+        steps.append(f"Do not release this checkpoint as it is.{_answers(result)}")
+        steps += [RESTORE] if any(one.measure.startswith(SAFETY) for one in failed) and not result.logs else []
+    steps += [_decide(result)] if _open(result) else []
+    steps += [IDLE] if any(one.cannot_fail for one in result.conditions) else []
+    steps += [UNWATCHED] if result.unwatched else []
+    return steps or [RECORD]
+
+
+def not_gated(result: Comparison) -> str:
+    """Names the measures that no condition looks at. Details and categories of prompts are left out."""
+    gated = {one.measure.partition("/")[0] for one in result.conditions}
+    names = [
+        name
+        for name in result.measures
+        if not is_detail(name, result.measures) and not is_category(name) and name.partition("/")[0] not in gated
+    ]
+    if not names:
+        return "Conditions look at every measure of the table, apart from its details and categories of prompts."
+    listed = joined([f"`{name}`" for name in names], "and")
+    return f"No condition looks at {listed}. The gate passes whatever happens to {'it' if len(names) == 1 else 'them'}."
+
+
+def _open(result: Comparison) -> list[str]:
+    """Lists the conditions that the prompts cannot decide."""
+    return [one.condition for one in result.conditions if one.outcome == "undecided" and not one.cannot_fail]
+
+
+def _answers(result: Comparison) -> str:
+    """Says how to read the answers. Empty where no file holds them."""
+    if result.show_command is None:
+        return ""
+    return f" Read the answers first: `{result.show_command} --prompt TEXT` prints those to one prompt in full."
+
+
+def _decide(result: Comparison) -> str:
+    """Says how to decide the conditions that are open."""
+    ways = list(dict.fromkeys(way for one in result.conditions for way in one.remedies))
+    accept = ["accept what stays open with `--undecided warn`"] if result.undecided == "fail" else []
+    advice = joined([*ways, *accept], "or")
+    number = counted(len(_open(result)), "undecided condition")
+    return (
+        f"To decide {number}: {advice}. Each says above how many prompts it takes, and `holdfast plan-gate` predicts "
+        "that for other conditions."
+    )

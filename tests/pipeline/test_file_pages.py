@@ -1,0 +1,60 @@
+"""Pages of files and values from a script, and refusals in one sentence."""
+
+import pytest
+import torch
+
+from holdfast import Direction, Mask, save_direction, save_evaluation, save_mask, save_page
+from tests.evaluate.constructed import SETTINGS, aligned
+
+MASK = Mask({"layers.0.a": torch.tensor([1])}, {"layers.0.a": (2, 2)}, "base", 4)
+DIRECTION = Direction(torch.ones(16), 3, 1.0, "base")
+
+
+def made():
+    return aligned(made_by=SETTINGS | {"model": {"name": "mine", "fingerprint": "ab" * 32}})
+
+
+def test_an_evaluation_and_a_direction_in_memory_have_pages(tmp_path):
+    save_page(tmp_path / "new" / "e.html", made())
+    page = (tmp_path / "new" / "e.html").read_text()
+    assert "<h1>Evaluation of mine</h1>" in page
+    assert "ab" * 32 in page
+    save_page(str(tmp_path / "d.html"), DIRECTION)
+    assert "A direction in layer 3" in (tmp_path / "d.html").read_text()
+
+
+def test_every_file_that_show_reads_has_a_page(tmp_path):
+    save_mask(tmp_path / "m.safetensors", MASK)
+    save_direction(tmp_path / "d.safetensors", DIRECTION)
+    save_evaluation(tmp_path / "e.json", made())
+    for name, heading in {
+        "m.safetensors": "Where this mask selects weights",
+        "d.safetensors": "A direction in layer 3",
+        "e.json": "Evaluation of mine",
+    }.items():
+        out = tmp_path / f"{name}.html"
+        save_page(out, str(tmp_path / name))
+        assert heading in out.read_text()
+        assert str(tmp_path / name) in out.read_text()
+
+
+def test_an_existing_page_is_kept_unless_the_caller_allows_to_replace_it(tmp_path):
+    (tmp_path / "e.html").write_text("mine")
+    with pytest.raises(ValueError, match="exists already; choose another path, or give overwrite=True"):
+        save_page(tmp_path / "e.html", made())
+    assert (tmp_path / "e.html").read_text() == "mine"
+    save_page(tmp_path / "e.html", made(), overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "sentence"),
+    [
+        ("e.svg", DIRECTION, r"e.svg' names no page; end it with .html\.$"),
+        ("e.html", MASK, "got Mask; save scores, a mask or a patch, and give the path"),
+        ("e.html", "missing.json", "'missing.json' does not exist; check the path"),
+    ],
+)
+def test_what_has_no_page_is_one_sentence(name, shown, sentence, tmp_path):
+    with pytest.raises(ValueError, match=sentence):
+        save_page(tmp_path / name, shown)
+    assert not list(tmp_path.iterdir())

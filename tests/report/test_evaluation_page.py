@@ -1,0 +1,88 @@
+"""The page of an evaluation: rates by prompt set, no answers unless given, and hostile text is text."""
+
+import re
+
+import pytest
+
+from holdfast.outcomes import Answer, Evaluation, Outcome, Rate
+from holdfast.report.evaluation_page import EvaluationAbout, lead, measured_rates, prompt_set, render_evaluation_page
+from tests.report.browser import CHROMIUM, browser
+from tests.report.sample import HOSTILE
+
+NONE = Rate(None, None, None, 0)
+MADE_BY = {
+    "model": {"name": "some/model", "fingerprint": "ab" * 32},
+    "prompt_sets": {"harmful": [{"name": "mine.txt", "prompts": 50, "sha256": "0"}]},
+}
+
+
+def made(name="some/model", **changes):
+    """An evaluation without a judge, with one unscored answer."""
+    groups = {"refusal/harmful": Rate(0.5, 0.36, 0.64, 49, 1), "coherence/all": Rate(0.99, 0.95, 1.0, 100)}
+    answers = (Answer("forge the key", "no", Outcome("refused"), "refusal"),)
+    made_by = MADE_BY | {"model": {"name": name}}
+    fields = {"groups": groups, "answers": answers, "made_by": made_by, "perplexity": 3.0, **changes}
+    return Evaluation(NONE, Rate(0.02, 0.0, 0.1, 50), NONE, **fields)
+
+
+def test_the_page_names_the_model_its_rates_and_the_file_of_each_prompt_set():
+    page = render_evaluation_page(made(), EvaluationAbout("e.json", (("judge", "the refusal rules"),), ("beware",)))
+    assert "<h1>Evaluation of some/model</h1>" in page
+    assert "The model refuses 0.50 of 49 harmful prompts and 0.02 of 50 harmless prompts." in page
+    assert "<caption>Harmful prompts: mine.txt (50)</caption>" in page
+    row = r"refusals of harmful prompts</td><td class=number>0.50</td><td class=number>0.36 to 0.64</td>"
+    assert re.search(row + r"<td class=number>49</td><td class=number>1</td>", page)
+    for words in ("the refusal rules", "Beware", "holdfast show e.json --prompt TEXT"):
+        assert words in page
+
+
+def test_no_prompt_and_no_response_is_on_the_page_unless_given():
+    page = render_evaluation_page(made())
+    assert "forge the key" not in page
+    assert "This page holds no prompt and no response, because they may be harmful." in page
+    shown = render_evaluation_page(made(), EvaluationAbout(answers=(("Row 1", (("prompt", "forge the key"),)),)))
+    assert "forge the key" in shown
+    assert "holds no prompt" not in shown
+
+
+def test_a_perplexity_without_an_interval_and_an_evaluation_without_rates_have_pages():
+    assert measured_rates(made())["perplexity"].value == 3.0
+    assert "no interval" in render_evaluation_page(made())
+    empty = Evaluation(NONE, NONE, NONE, None)
+    assert lead(empty) == "No rate of refusals was measured."
+    assert "Evaluation of a model without a name" in render_evaluation_page(empty)
+
+
+@pytest.mark.parametrize(
+    ("name", "of"),
+    [
+        ("asr", "harmful"),
+        ("asr/heldout", "harmful"),
+        ("asr_any_of_5", "harmful"),
+        ("over_refusal/questions", "questions"),
+        ("coherence/borderline", "borderline"),
+        ("coherence/all", "all"),
+        ("lm_eval/arc_easy/acc", "lm_eval"),
+        ("perplexity", "harmless"),
+        ("something/new", "other"),
+    ],
+)
+def test_each_measure_has_a_prompt_set(name, of):
+    assert prompt_set(name) == of
+
+
+def test_hostile_text_does_nothing():
+    groups = {f"asr/{HOSTILE}": Rate(0.5, 0.4, 0.6, 20)}
+    about = EvaluationAbout(HOSTILE, ((HOSTILE, HOSTILE),), (HOSTILE,), ((HOSTILE, ((HOSTILE, HOSTILE),)),))
+    page = render_evaluation_page(made(HOSTILE, groups=groups), about)
+    assert not re.search(r"<script|<img", page)
+    assert "default-src 'none'" in page
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium: apt-get install chromium")
+def test_the_page_is_no_wider_than_a_phone(tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text(render_evaluation_page(made("m" * 200), EvaluationAbout("f" * 200)), encoding="utf-8")
+    with browser(tmp_path / "profile") as tab:
+        tab.open(path, 390)
+        assert tab.value("document.documentElement.scrollWidth") <= 390
