@@ -108,7 +108,7 @@ SECTIONS = {
         ),
         *("records.Prompt", "records.Exchange"),
     ),
-    "Errors": ("errors.InvariantError", "errors.GateError", "errors.UndecidedError"),
+    "Errors": ("errors.InvariantError", "errors.GateError", "errors.UndecidedError", "errors.InvalidGateError"),
 }
 """What the page lists, by section."""
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from holdfast.arguments import checked_call, require_choice, require_rate, require_steps
+from holdfast.arguments import checked_call, require_choice, require_rate, require_seed, require_steps
 
 
 @checked_call
@@ -69,3 +69,10 @@ def test_a_choice_and_a_number_of_steps_are_checked():
     for given in (0, "5", 2.5):
         with pytest.raises(ValueError, match=rf"^every={given!r} is not a number of steps; give 1 or more\.$"):
             require_steps("every", given, least=1)
+
+
+@pytest.mark.parametrize("given", [math.nan, math.inf, -1, 2**32, 1.0, True, "0"])
+def test_a_seed_is_a_whole_number_that_every_generator_takes(given):
+    with pytest.raises(ValueError, match=r"^seed is .*; give a whole number from 0 to 4294967295\.$"):
+        require_seed(given)
+    require_seed(2**32 - 1)

@@ -18,6 +18,7 @@ OF_THE_REPOSITORY = {
 OF_SEVERAL_MODULES = {
     "test_docstring_examples",
     "test_arrow", "test_misuse", "test_python_api", "commands/test_hashed_once", "commands/test_imports",
+    "commands/test_numeric_options",
     "commands/test_refused_before_loading", "evaluate/logs/test_made_by_programs", "models/test_architectures",
     "models/test_families", "objective/test_bias", "directions/test_planted_languages",
     "pipeline/test_broken_run", "pipeline/test_load_judge", "pipeline/test_no_judge", "pipeline/test_refusal_judges",

@@ -6,6 +6,7 @@ from .artifacts import load_patch as load_patch
 from .artifacts import load_scores as load_scores
 from .directions.random import random_direction as random_direction
 from .errors import GateError as GateError
+from .errors import InvalidGateError as InvalidGateError
 from .errors import InvariantError as InvariantError
 from .errors import UndecidedError as UndecidedError
 from .evaluate.cards import load_card as load_card

@@ -8,6 +8,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
 
+from holdfast.config import MAX_SEED
 from holdfast.spelling import joined, meant
 from holdfast.usual_names import usual
 
@@ -117,6 +118,12 @@ def require_number(name: str, given: object, *, above: float | None = None) -> N
     if not math.isfinite(number) or (number < 0 if above is None else number <= above):
         allowed = "0 or more" if above is None else f"above {above:g}"
         raise ValueError(f"{name}={given!r} can't be used; give a number {allowed}.")
+
+
+def require_seed(given: object) -> None:
+    """Raises ValueError when an argument is no whole number that every generator accepts as its seed."""
+    if not isinstance(given, int) or isinstance(given, bool) or not 0 <= given <= MAX_SEED:
+        raise ValueError(f"seed is {given!r}; give a whole number from 0 to {MAX_SEED}.")
 
 
 def require_rate(name: str, given: object) -> None:

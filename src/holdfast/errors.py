@@ -13,5 +13,13 @@ class UndecidedError(GateError):
     """The data of a gate cannot decide a condition of the release. The command line gives it exit code 3."""
 
 
+class InvalidGateError(GateError, ValueError):
+    """A gate decides nothing: it has no conditions, none can fail, or a strict gate overlooks a loss of safety.
+
+    It is a kind of GateError, and of ValueError because the conditions are at fault. The command line gives it exit
+    code 2.
+    """
+
+
 class LostProcessError(ConnectionError):
     """Another process of this run has ended. The command line gives it exit code 75, by which schedulers try again."""

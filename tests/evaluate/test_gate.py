@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from holdfast.errors import GateError
+from holdfast.errors import GateError, InvalidGateError, UndecidedError
 from holdfast.evaluate.condition import parse_condition
 from holdfast.evaluate.gate import GateOptions, gate
 from holdfast.evaluate.measures import compare_measures
@@ -427,6 +427,31 @@ def test_a_gate_none_of_whose_conditions_can_fail_does_not_pass():
         found.refuse_failed()
     assert judged(aligned(), held_fast(), "asr < before - 0.05", *RELEASE).passed
     assert not judged(aligned(), held_fast()).passed, "nothing is gated without a condition"
+
+
+IDLE = "asr < before - 0.05"
+"""A condition that cannot fail, because no response of `aligned` counts."""
+
+
+@pytest.mark.parametrize(
+    ("after", "conditions", "strict", "kind"),
+    [
+        (plainly_tuned, RELEASE, False, GateError),
+        (held_fast, ("asr > before",), False, UndecidedError),
+        (held_fast, (), False, InvalidGateError),
+        (held_fast, (IDLE,), False, InvalidGateError),
+        (held_fast, (IDLE, *RELEASE), True, InvalidGateError),
+    ],
+)
+def test_who_catches_gate_errors_sees_every_gate_that_did_not_pass_and_its_kind_tells_why(
+    after, conditions, strict, kind
+):
+    options = GateOptions(allow_inverted=True, strict=strict)
+    found = gate(aligned(), after(), [parse_condition(text) for text in conditions], options)
+    with pytest.raises(GateError) as told:
+        found.refuse_failed()
+    assert type(told.value) is kind
+    assert isinstance(told.value, ValueError) == (kind is InvalidGateError), "the command's exit code is 2 for these"
 
 
 def test_a_gate_is_true_only_where_it_passed():

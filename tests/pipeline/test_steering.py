@@ -60,10 +60,10 @@ def test_a_folder_goes_on_and_takes_no_other_measurement(direction, tmp_path, ca
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"coefficients": ()}, "give one or more different numbers other than 0"),
-        ({"coefficients": (0.0, 1.0)}, "give one or more different numbers other than 0"),
+        ({"coefficients": ()}, "give one or more different numbers"),
+        ({"coefficients": (0.0, 1.0)}, "a coefficient of 0 changes nothing"),
         ({"coefficients": (0.5, float("nan"))}, "the coefficient must be a finite number, got nan"),
-        ({"coefficients": (1.0, 1.0)}, "give one or more different numbers other than 0"),
+        ({"coefficients": (1.0, 1.0)}, "give one or more different numbers"),
         (
             {"files": SuiteFiles(harmful=("testbed:harmful_calibration#first=3",))},
             "3 of 3 evaluation prompts also made",

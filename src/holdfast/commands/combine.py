@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from typing import Annotated
 
+from cyclopts import Parameter
+from cyclopts.validators import Number
 from rich.table import Table
 
 from holdfast.artifacts import load_mask
@@ -30,7 +33,7 @@ def combine(
     *masks: Path,
     out: Path | None = None,
     trim: Path | None = None,
-    fraction: float | None = None,
+    fraction: Annotated[float | None, Parameter(validator=Number(gt=0, lt=1))] = None,
     json: Json = False,
 ) -> None:
     """Join masks by union, intersection or difference, or only print how far they overlap.

@@ -14,6 +14,7 @@ from holdfast.commands.parameters import Generation, Judging, SafetyJudge, Seed,
 from holdfast.commands.steered import show_steered
 from holdfast.commands.strengthened import show_strengthened
 from holdfast.counts import counted
+from holdfast.intervene.edit.amounts import require_coefficients, require_strength
 from holdfast.intervene.edit.options import SteerOptions
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.models.options import GenerateOptions
@@ -275,6 +276,7 @@ def steer(
     json
         Print one JSON object in place of tables.
     """
+    require_coefficients(coefficient)
     from holdfast.pipeline.steering import SteerSpec
     from holdfast.pipeline.steering import steer as steer_on_files
 
@@ -319,6 +321,7 @@ def strengthen(
     json
         Print one JSON object in place of tables.
     """
+    require_strength(coefficient)
     once = Once(exist_ok, "direction edit", out / "patch.safetensors", out, locals())
     if once.says_done(json):
         return

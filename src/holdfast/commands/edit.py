@@ -6,6 +6,7 @@ from holdfast.commands.after_change import next_commands
 from holdfast.commands.console import Json, show_known, shown_progress
 from holdfast.commands.once import ExistOk, Once
 from holdfast.commands.tuned import check_mask
+from holdfast.intervene.edit.amounts import require_scale
 
 
 def edit(
@@ -38,6 +39,7 @@ def edit(
     json
         Print one JSON object in place of tables.
     """
+    require_scale(scale)
     once = Once(exist_ok, "edit", out / "patch.safetensors", out, locals())
     if once.says_done(json):
         return

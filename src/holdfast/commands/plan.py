@@ -1,5 +1,6 @@
 """`holdfast plan`."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,7 @@ from holdfast.plan.units import gib
 if TYPE_CHECKING:
     from holdfast.plan.plan import Plan
 
-Positive = Annotated[float | None, Parameter(validator=Number(gt=0))]
+Positive = Annotated[float | None, Parameter(validator=Number(gt=0, lt=math.inf))]
 AtLeastOne = Annotated[int, Parameter(validator=Number(gte=1))]
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import torch
 
-from holdfast.arguments import checked_call
-from holdfast.config import MAX_SEED
+from holdfast.arguments import checked_call, require_seed
 from holdfast.made_by import version
 from holdfast.value_or_path import as_direction
 from holdfast.values import Direction
@@ -28,8 +27,7 @@ def random_direction(direction: Direction | str | Path, seed: int = 0) -> Direct
         ValueError: the file is no direction, or the seed is no whole number from 0 to 4294967295.
     """
     given = as_direction(direction)
-    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
-        raise ValueError(f"seed is {seed!r}; give a whole number from 0 to {MAX_SEED}.")
+    require_seed(seed)
     drawn = torch.randn(len(given.vector), generator=torch.Generator().manual_seed(seed))
     made_by = {**version(), "method": "random", "seed": seed, "like": dict(given.made_by)}
     return replace(given, vector=drawn / drawn.norm() * given.vector.norm(), made_by=made_by)

@@ -49,8 +49,9 @@ def compare(
     Two paths may also lead to logs of inspect, lm-eval or garak, whose samples are matched by their ids or hashes.
 
     Print the result to read it. `.measures["refusal"]` has both rates, their change and the paired counts. `.passed`
-    is True where every condition passed, as is `bool()` of the result, and `.refuse_failed()` raises an error where one
-    did not. Without conditions nothing is gated: `.passed` is False, and `.refuse_failed()` raises.
+    is True where every condition passed, as is `bool()` of the result. `.refuse_failed()` raises a GateError where the
+    gate did not pass, whatever the reason. Without conditions nothing is gated: `.passed` is False, and
+    `.refuse_failed()` raises.
 
     Example:
         >>> after = evaluate(result.tuned, None, suite, GenerateOptions(max_new_tokens=32))

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Literal, get_args
 
 from holdfast.counts import agreeing, counted
-from holdfast.errors import GateError, UndecidedError
+from holdfast.errors import GateError, InvalidGateError, UndecidedError
 from holdfast.evaluate.compared import Compared
 from holdfast.evaluate.condition import Condition
 from holdfast.evaluate.cut_off_warning import warning_of_cut_off
@@ -190,11 +190,11 @@ class Gate:
             GateError: a condition is met. The error has a sentence for each condition that is met, and says of each
                 undecided one how many prompts would decide it.
             UndecidedError: no condition is met, and the prompts cannot decide one. It is a kind of GateError.
-            ValueError: there are no conditions, or none can fail, so the gate decides nothing. Or it is strict, and one
-                cannot, or no condition looks at a loss of safety.
+            InvalidGateError: there are no conditions, or none can fail, so the gate decides nothing. Or it is strict,
+                and one cannot, or no condition looks at a loss of safety. It is a kind of GateError.
         """
         if not self.findings:
-            raise ValueError('nothing is gated without a condition; give one, such as "refusal < before - 0.05".')
+            raise InvalidGateError('nothing is gated without a condition; give one, such as "refusal < before - 0.05".')
         if self.met:
             still_open = self.open_conditions if self.undecided == "fail" else []
             told = [f"{one.sentence(after)}." for one in self.met]
@@ -203,9 +203,9 @@ class Gate:
         if self.decides_too_little:
             idle = [one for one in self.findings if one.cannot_fail]
             told = "; ".join(f"{one.condition!r} cannot fail: {one.cannot_fail}" for one in idle)
-            raise ValueError(printable(f"{self.verdict}: {told}; give a condition that could fail."))
+            raise InvalidGateError(printable(f"{self.verdict}: {told}; give a condition that could fail."))
         if self.overlooks_loss:
-            raise ValueError(f"{self.verdict}: {' '.join(self.unwatched)}")
+            raise InvalidGateError(f"{self.verdict}: {' '.join(self.unwatched)}")
         if not self.passed:
             ways = sorted({way for one in self.open_conditions for way in one.remedies}, key=WAYS.index)
             remedy = "".join(f"{way}, " for way in ways) + f"or accept it with {accept}"

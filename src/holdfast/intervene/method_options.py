@@ -20,6 +20,13 @@ class CombineOptions(Options):
     preferences: Annotated[tuple[float, ...], PRESERVE] = ()
     """p_gapo: lambda of each loss, the task's first (in SET: that of refusals). Equal ones when left out."""
 
+    @model_validator(mode="after")
+    def _refuse_negative(self) -> Self:
+        for name in {"constraint", "preferences", "frozen_layers"} & type(self).model_fields.keys():
+            if any(number < 0 for number in getattr(self, name)):
+                raise ValueError(f"{name} has a negative number; give numbers of 0 or more.")
+        return self
+
 
 class MethodOptions(CombineOptions):
     """Options of the methods that keep safety while a model is fine-tuned, and of combining gradients."""
@@ -45,13 +52,6 @@ class MethodOptions(CombineOptions):
     frozen_layers: Annotated[tuple[int, ...], PRESERVE] = ()
     """layers: numbers of the layers that are not trained, such as 5-14. The share of the depth that is 5-14 of 32 when
     left out."""
-
-    @model_validator(mode="after")
-    def _refuse_negative(self) -> Self:
-        for name in ("constraint", "preferences", "frozen_layers"):
-            if any(number < 0 for number in getattr(self, name)):
-                raise ValueError(f"{name} has a negative number; give numbers of 0 or more.")
-        return self
 
     @property
     def changed(self) -> list[str]:

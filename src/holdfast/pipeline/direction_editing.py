@@ -19,7 +19,8 @@ from holdfast.arguments import checked_call, require_name
 from holdfast.artifacts import load_direction, refuse_other_base
 from holdfast.directions.states import encode_prompts
 from holdfast.directions.token_neurons import Batches, Stretch, neurons_at, shared_beginning, thinned
-from holdfast.intervene.edit.strengthen import gain_of, require_strength, shift_along, with_bias, with_rank_one
+from holdfast.intervene.edit.amounts import require_strength
+from holdfast.intervene.edit.strengthen import gain_of, shift_along, with_bias, with_rank_one
 from holdfast.intervene.patch.patch_files import Chunk, PatchFile, open_patch
 from holdfast.made_by import Meta, model_entry, prompts_entry, version
 from holdfast.models.activation_sites import residual_site

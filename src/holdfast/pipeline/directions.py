@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from holdfast.arguments import checked_call, require_name
+from holdfast.arguments import checked_call, require_name, require_seed
 from holdfast.artifacts import load_direction, refuse_other_base, save_direction
 from holdfast.counts import counted
 from holdfast.directions.finding import (
@@ -136,6 +136,7 @@ def find_direction(
         ValueError: an input is missing or wrong, there are fewer than ten pairs, or the model has no such layer.
     """
     _require_names(model, positive, negative, out)
+    require_seed(seed)
     out = Path(out)
     refuse_existing(out)
     pairs = load_pairs(positive, negative)

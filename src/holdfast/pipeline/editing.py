@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from holdfast.artifacts import load_mask, refuse_other_base
-from holdfast.intervene.edit.scale import require_scale, scaled
+from holdfast.intervene.edit.amounts import require_scale
+from holdfast.intervene.edit.scale import scaled
 from holdfast.intervene.patch.patch_files import Chunk, PatchFile, open_patch
 from holdfast.made_by import Meta, model_entry, set_name, version
 from holdfast.models.stored import open_stored, stored_fingerprint

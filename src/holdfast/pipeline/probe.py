@@ -7,7 +7,7 @@ from typing import TypedDict, cast
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from holdfast.arguments import checked_call, require_options
+from holdfast.arguments import checked_call, require_options, require_seed
 from holdfast.evaluate.measure import refuse_declared
 from holdfast.evaluate.suite import Suite, evaluate
 from holdfast.judge.ask import Judge, require_judge
@@ -131,6 +131,7 @@ def top_mask_refresh(
         scoring = scoring.model_copy(update={"objective": "refusal_likelihood"})
     refuse_contradictions(scoring, generation)
     require_tokenizer(tokenizer)
+    require_seed(seed)
     given = _given(scoring.objective, judge, prompts)
     top = TopOptions(fraction=fraction)
     score_options = ScoreOptions(method=scoring.method, token_budget=scoring.token_budget)

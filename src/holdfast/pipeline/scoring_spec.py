@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from holdfast.arguments import require_name, require_options
+from holdfast.arguments import require_name, require_options, require_seed
 from holdfast.distributed import first, world_size
 from holdfast.models.load import LoadedModel, refuse_one_place, require_model_name
 from holdfast.models.options import GenerateOptions
@@ -133,6 +133,7 @@ def require_spec(spec: ScoringSpec) -> ScoringSpec:
             judge, the way of scoring or the number of processes.
     """
     _require_names(spec)
+    require_seed(spec.seed)
     spec = replace(spec, out=Path(spec.out))
     first(lambda: refuse_outputs(spec.outputs, spec.out))
     if spec.by_neuron:

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from holdfast.artifacts import digest, load_evaluation, save_evaluation
 from holdfast.evaluate.suite import Suite, evaluate
+from holdfast.intervene.edit.amounts import require_coefficients
 from holdfast.intervene.edit.options import SteerOptions
-from holdfast.intervene.edit.steer import require_coefficient, steered
+from holdfast.intervene.edit.steer import steered
 from holdfast.made_by import model_entry
 from holdfast.models.load import LoadedModel
 from holdfast.models.options import GenerateOptions
@@ -83,7 +84,7 @@ def steer(spec: SteerSpec, progress: Progress = silent) -> Steered:
         ValueError: an input is missing or wrong, the direction is of another model or was made from prompts of the
             suite, or the folder holds another measurement.
     """
-    _refuse_coefficients(spec)
+    require_coefficients(spec.coefficients)
     direction, suite, loaded, judge, made_by = open_directed(spec, progress)
     settings = settings_of(spec, loaded, judge, made_by) | _moved(spec, direction)
     with claimed(spec.out, settings):
@@ -149,13 +150,3 @@ def _load(spec: SteerSpec) -> Steered:
 
 def _moved(spec: SteerSpec, direction: Direction) -> dict[str, object]:
     return {"direction": hash_of(direction), **spec.options.model_dump(include={"rule", "renorm", "where"})}
-
-
-def _refuse_coefficients(spec: SteerSpec) -> None:
-    for one in spec.coefficients:
-        require_coefficient(one)
-    if not spec.coefficients or 0 in spec.coefficients or len(set(spec.coefficients)) < len(spec.coefficients):
-        raise ValueError(
-            f"coefficients are {list(spec.coefficients)}; give one or more different numbers other than 0, such as 0.5 "
-            "and -0.5. The untouched model is measured anyway."
-        )

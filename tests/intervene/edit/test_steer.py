@@ -60,12 +60,13 @@ def test_the_tokens_that_move_are_those_asked_for(where, prompt, single):
     assert bool(((one_after - one).norm(dim=-1) > 1e-3).all()) == bool(single)
 
 
-def test_a_coefficient_of_0_changes_nothing_and_weights_keep_every_bit(tmp_path):
+def test_the_end_of_the_block_takes_the_change_away_and_weights_keep_every_bit(tmp_path):
     model = make_llama()
     given, base, before = direction_of(model, layer=1), fingerprint(model), states(model)
     save_direction(tmp_path / "direction.safetensors", given)
-    with steered(model, tmp_path / "direction.safetensors", 0.0):
-        assert all(map(torch.equal, states(model), before))
+    with steered(model, tmp_path / "direction.safetensors", 0.5):
+        assert not all(map(torch.equal, states(model), before))
+    assert all(map(torch.equal, states(model), before))
     assert fingerprint(model) == base
 
 
@@ -73,6 +74,7 @@ def test_a_coefficient_of_0_changes_nothing_and_weights_keep_every_bit(tmp_path)
     ("changed", "sentence"),
     [
         ({"coefficient": float("nan")}, "must be a finite number, got nan"),
+        ({"coefficient": 0}, "a coefficient of 0 changes nothing; give another"),
         ({"coefficient": "much"}, "must be a finite number, got 'much'"),
         ({"rule": "subtract"}, "rule is 'subtract'"),
         ({"where": "everywhere"}, "where is 'everywhere'"),

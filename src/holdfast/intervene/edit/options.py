@@ -7,6 +7,7 @@ from cyclopts import Parameter
 from pydantic import Field, model_validator
 
 from holdfast.config import Options
+from holdfast.intervene.edit.amounts import require_coefficient
 from holdfast.option_groups import FINE
 
 Rule = Literal["add", "piecewise"]
@@ -59,9 +60,8 @@ class SteeringOptions(Options):
         given = [name for name, field in type(self).model_fields.items() if getattr(self, name) != field.default]
         if given and self.direction is None:
             raise ValueError(f"{given[0]} has no effect without a direction; give the file of one, or leave it out.")
-        if self.direction is not None and not self.coefficient:
-            raise ValueError(
-                f"a direction needs a coefficient other than 0, got {self.coefficient}; 0.2 moves every state by a "
-                "fifth of its usual length."
-            )
+        if self.direction is not None and self.coefficient is None:
+            raise ValueError("a direction needs a coefficient; 0.2 moves every state by a fifth of its usual length.")
+        if self.coefficient is not None:
+            require_coefficient(self.coefficient)
         return self

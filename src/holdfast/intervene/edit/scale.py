@@ -5,19 +5,9 @@ On the columns of down_proj that belong to neurons, this scales the neurons' act
 is computed in float64 and rounded once, to the dtype of the checkpoint. An erased weight is +0.0.
 """
 
-import math
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
-
-
-def require_scale(scale: object) -> None:
-    """Raises ValueError for a scale that is not finite, negative, or 1, which changes nothing."""
-    if not isinstance(scale, int | float) or not math.isfinite(scale) or scale < 0:
-        raise ValueError(f"the scale must be 0 or more, got {scale!r}; 0 erases, and more than 1 strengthens.")
-    if scale == 1:
-        raise ValueError("a scale of 1 changes nothing; give 0 to erase, or more than 1 to strengthen.")
 
 
 def scaled(values: Float[Tensor, " entries"], scale: float) -> Float[Tensor, " entries"]:

@@ -11,7 +11,6 @@ Source: Zou et al. 2023 (arXiv 2310.01405), whose coefficients count the raw vec
 makes layers, models and random directions comparable. The weights keep every bit.
 """
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -23,6 +22,7 @@ from transformers import PreTrainedModel
 
 from holdfast.arguments import checked_call
 from holdfast.intervene.base import require_base
+from holdfast.intervene.edit.amounts import require_coefficient
 from holdfast.intervene.edit.options import Rule, Where
 from holdfast.models.activation_sites import residual_site
 from holdfast.models.activations import changing
@@ -31,12 +31,6 @@ from holdfast.models.load import LoadedModel
 from holdfast.spelling import meant
 from holdfast.value_or_path import as_direction
 from holdfast.values import Direction
-
-
-def require_coefficient(coefficient: object) -> None:
-    """Raises ValueError for a coefficient that is no finite number."""
-    if not isinstance(coefficient, int | float) or not math.isfinite(coefficient):
-        raise ValueError(f"the coefficient must be a finite number, got {coefficient!r}; 0.5 is half a state's length.")
 
 
 @checked_call
@@ -55,7 +49,7 @@ def steered(
     Args:
         model: the model that the direction was found in, or a LoadedModel. Its weights are not changed.
         direction: a Direction, or the path of its file.
-        coefficient: how far, in units of the usual length of the states. Negative numbers go the other way.
+        coefficient: how far, in units of the usual length of the states. Negative numbers go the other way. 0 is an error.
         rule: `add` moves every state the same way, `piecewise` away from the boundary of the two sides.
         renorm: True gives the moved state the length that it had.
         where: tokens whose states are moved. `prompt` and `response` tell the two apart by the forward pass: the prompt
@@ -63,7 +57,8 @@ def steered(
         check_base: True refuses a direction of another model. The check hashes all weights.
 
     Raises:
-        ValueError: the direction is of another model or width, the coefficient is not finite, or an option is unknown.
+        ValueError: the direction is of another model or width, the coefficient is 0 or not finite, or an option is
+            unknown.
     """
     model = module_of(model)
     given = as_direction(direction)

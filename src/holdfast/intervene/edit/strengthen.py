@@ -21,21 +21,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from holdfast.arguments import require_number
 from holdfast.values import Direction
 
 RIDGE = 0.1
 """r, relative to the mean square of a neuron."""
-
-
-def require_strength(coefficient: object) -> None:
-    """Raises ValueError for a coefficient that is no number, not finite, or not above 0."""
-    if isinstance(coefficient, int | float) and not isinstance(coefficient, bool) and coefficient <= 0:
-        raise ValueError(
-            f"the coefficient must be above 0, got {coefficient:g}; an edit only strengthens what the direction stands "
-            "for, and `holdfast direction steer` measures the other way without changing a weight."
-        )
-    require_number("coefficient", coefficient, above=0)
 
 
 def shift_along(direction: Direction, coefficient: float) -> Float[Tensor, " d_model"]:
