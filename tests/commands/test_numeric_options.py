@@ -41,7 +41,7 @@ COMMANDS_WITH_0 = {
     "reproduce --tolerance", "direction find --layer", "direction transplant --layer", "prompts show --limit",
 }  # fmt: skip
 """Options that take 0. So do all seeds."""
-NEGATIVE_FIELDS = {"SelectFlags.threshold", "ThresholdOptions.threshold", "SafeLoraOptions.threshold"}
+NEGATIVE_FIELDS = {"SelectorOptions.threshold", "ThresholdOptions.threshold", "SafeLoraOptions.threshold"}
 """Options that take -1: scores and cosines may be negative."""
 FIELDS_OF_LAYERS = {"layers"}
 """Numbers of layers, which are compared with the layers of the scores."""
@@ -49,9 +49,9 @@ ZERO_FIELDS = {
     "seed", "seeds", "weight_decay", "max_grad_norm", "warmup_share", "checkpoint_every", "harmless_share",
     "gapo_power",
     "preferences", "constraint", "frozen_layers", "ema_decay", "margin", "temperature", "ratios", "min_verdict_mass",
-    "retries", "served_retries", "random",
+    "retries", "served_retries", "random", "PlanFlags.change", "PlanFlags.discordance", "PlanFlags.rate",
 }  # fmt: skip
-"""Options that take 0, which turns something off, or is a number like others."""
+"""Options that take 0, which turns something off, or is a number like others. Some only in the class named."""
 NO_TEMPERATURE_OF_0 = {"ScoringOptions.temperature"}
 """A policy gradient needs drawn responses."""
 
@@ -87,7 +87,7 @@ def fields() -> Iterator[tuple[type[Options], str, float]]:
                 if whole not in NEGATIVE_FIELDS and name not in FIELDS_OF_LAYERS:
                     yield kind, name, -1
                 if whole in NO_TEMPERATURE_OF_0 or (
-                    name not in ZERO_FIELDS | FIELDS_OF_LAYERS and whole not in NEGATIVE_FIELDS
+                    not {name, whole} & (ZERO_FIELDS | FIELDS_OF_LAYERS) and whole not in NEGATIVE_FIELDS
                 ):
                     yield kind, name, 0
 
