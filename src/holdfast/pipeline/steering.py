@@ -112,9 +112,9 @@ class _Measured:
         path = self.spec.out / name
         if path.is_file():
             return
-        how = self.spec.options.model_dump(include={"rule", "renorm", "where"})
+        rule = self.spec.options.model_dump(include={"rule", "renorm", "where"})
         model = self.loaded.model
-        moved = steered(model, direction, steering.coefficient, **how, check_base=False) if steering else nullcontext()
+        moved = steered(model, direction, steering.coefficient, **rule, check_base=False) if steering else nullcontext()
         with moved:
             evaluation = evaluate(self.loaded, self.judge, self.suite, self.spec.generation, progress, made_by={})
         save_evaluation(path, replace(evaluation, made_by={**self.made_by, **self._named(steering)}))
@@ -152,8 +152,8 @@ def _moved(spec: SteerSpec, direction: Direction) -> dict[str, object]:
 
 
 def _refuse_coefficients(spec: SteerSpec) -> None:
-    for one in spec.coefficients:
-        require_coefficient(one)
+    for coefficient in spec.coefficients:
+        require_coefficient(coefficient)
     if not spec.coefficients or 0 in spec.coefficients or len(set(spec.coefficients)) < len(spec.coefficients):
         raise ValueError(
             f"coefficients are {list(spec.coefficients)}; give one or more different numbers other than 0, such as 0.5 "
