@@ -252,20 +252,20 @@ def _seeds_of_claims() -> Iterator[Quote]:
     )  # fmt: skip
     refusals, rate = "coherent refusals", {"SPA": "0.0015", "SET": "0.001"}
     for line, stage, weights, column, numbers in (
-        (held, "SPA", "top", refusals, ("0.660", "0.793", "0.082")),
-        (held, "SPA", "start", refusals, ("1.000", "1.000", "1.000")),
-        (held, "SPA", "top", "attack success, coherent", ("0.184", "0.004", "0.070")),
-        (held, "SPA", "plain", "attack success, coherent", ("0.469", "0.012", "0.059")),
-        (kept, "SPA", "top", refusals, ("0.660", "0.793", "0.082")),
-        (kept, "SPA", "random", refusals, ("0.254", "0.770", "0.016")),
-        (kept, "SPA", "plain", refusals, ("0.211", "0.746", "0.016")),
-        (kept, "SPA", "top", "task", ("0.852", "0.777", "0.914")),
-        (kept, "SPA", "random", "task", ("0.859", "0.777", "0.879")),
-        (kept, "SPA", "plain", "task", ("0.836", "0.785", "0.891")),
-        (taught, "SET", "top", refusals, ("1.000", "1.000", "1.000")),
-        (taught, "SET", "random", refusals, ("0.000", "0.000", "0.012")),
-        (taught, "SET", "top", "borderline", ("0.055", "0.051", "0.023")),
-        (taught, "SET", "start", "borderline", ("0.004", "0.000", "0.000")),
+        (held, "SPA", "top", refusals, ("0.660", "0.793", "0.082", "0.535", "0.809")),
+        (held, "SPA", "start", refusals, ("1.000",) * 5),
+        (held, "SPA", "top", "attack success, coherent", ("0.184", "0.004", "0.070", "0.289", "0.043")),
+        (held, "SPA", "plain", "attack success, coherent", ("0.469", "0.012", "0.059", "0.395", "0.074")),
+        (kept, "SPA", "top", refusals, ("0.660", "0.793", "0.082", "0.535", "0.809")),
+        (kept, "SPA", "random", refusals, ("0.254", "0.770", "0.016", "0.344", "0.730")),
+        (kept, "SPA", "plain", refusals, ("0.211", "0.746", "0.016", "0.324", "0.727")),
+        (kept, "SPA", "top", "task", ("0.852", "0.777", "0.914", "0.836", "0.629")),
+        (kept, "SPA", "random", "task", ("0.859", "0.777", "0.879", "0.840", "0.625")),
+        (kept, "SPA", "plain", "task", ("0.836", "0.785", "0.891", "0.836", "0.617")),
+        (taught, "SET", "top", refusals, ("1.000",) * 5),
+        (taught, "SET", "random", refusals, ("0.000", "0.000", "0.012", "0.000", "0.027")),
+        (taught, "SET", "top", "borderline", ("0.055", "0.051", "0.023", "0.035", "0.027")),
+        (taught, "SET", "start", "borderline", ("0.004", "0.000", "0.000", "0.000", "0.000")),
     ):
         for seed, number in enumerate(numbers):
             row = f"{'' if weights == 'start' else rate[stage]} | {weights} | {seed}"

@@ -232,8 +232,8 @@ def _fail_inside(error: Exception) -> int:
     """Writes a sentence about a fault of holdfast, then the traceback. Returns 2, because 1 means a failed gate."""
     if getattr(error, "is_printed", False):
         return 2
-    told = " ".join(str(error).split())
-    named = type(error).__name__ + (f": {told.rstrip('.')}" if told else "")
+    message = " ".join(str(error).split())
+    named = type(error).__name__ + (f": {message.rstrip('.')}" if message else "")
     _say(f"holdfast failed inside: {named}; this is a fault of holdfast, please report it with the lines below.")
     sys.stderr.write("".join(traceback.format_exception(error)))
     return 2
@@ -267,8 +267,8 @@ def _sentence(error: object) -> str:
     if isinstance(error, MissingArgumentError) and error.argument and not error.tokens_so_far:
         name = error.argument.name if error.argument.index is None else error.argument.name.lstrip("-").upper()
         return f"{name} is missing, or has no value; see --help."
-    if isinstance(error, UnknownOptionError) and (told := _usual_option(error)):
-        return told
+    if isinstance(error, UnknownOptionError) and (sentence := _usual_option(error)):
+        return sentence
     if isinstance(error, CoercionError) and (advice := _advice_on_percentage(error)):
         return advice
     if isinstance(error, UnusedCliTokensError):
@@ -276,8 +276,8 @@ def _sentence(error: object) -> str:
     refused = error.__cause__ if isinstance(error, CycloptsError) else error
     errors = getattr(refused, "errors", None)
     if errors is None:
-        told = " ".join(str(error).split())
-        return f"{told} Write 1% as 0.01." if told.endswith(("Must be < 1.", "Must be <= 1.")) else told
+        sentence = " ".join(str(error).split())
+        return f"{sentence} Write 1% as 0.01." if sentence.endswith(("Must be < 1.", "Must be <= 1.")) else sentence
     prefix = getattr(getattr(error, "argument", None), "name", "*")  # the group's prefix, such as --generate
     parts = []
     for problem in errors():

@@ -44,11 +44,11 @@ def end_on_sigterm() -> None:
     _raise_again_where_lost()
     if sys.platform == "win32" or int(os.environ.get("WORLD_SIZE", "1")) > 1:
         return
-    told, tells = os.pipe()
+    signals, tells = os.pipe()
     os.set_blocking(tells, False)
     signal.set_wakeup_fd(tells, warn_on_full_buffer=False)
     os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))  # a worker's end is not this process's
-    threading.Thread(target=_watch, args=(told, handled), daemon=True).start()
+    threading.Thread(target=_watch, args=(signals, handled), daemon=True).start()
 
 
 def _raise_again_where_lost() -> None:
@@ -69,9 +69,9 @@ def _raise_again_where_lost() -> None:
     sys.unraisablehook = repeat
 
 
-def _watch(told: int, handled: threading.Event) -> None:
+def _watch(signals: int, handled: threading.Event) -> None:
     """Waits for SIGTERM, and ends the process if the main thread does not react to it."""
-    while signal.SIGTERM not in os.read(told, 1):
+    while signal.SIGTERM not in os.read(signals, 1):
         pass
     if not handled.wait(GRACE):
         os.write(2, f"holdfast: {CUT_OFF}\n".encode())

@@ -58,8 +58,8 @@ def adapt(
     from holdfast.pipeline import tuning
 
     with shown_progress() as progress:
-        how = {"method": chosen.name, "method_options": method_options, "safety": safety}
-        done = tuning.adapt_model(model, mask, task, out, options=options, progress=progress, **how)
+        inputs = {"method": chosen.name, "method_options": method_options, "safety": safety}
+        done = tuning.adapt_model(model, mask, task, out, options=options, progress=progress, **inputs)
     held = {"entries_protected": done.entries_protected, "protected_identical": done.protected_identical}
     result = {
         "out": str(out),

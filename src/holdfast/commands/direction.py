@@ -90,7 +90,7 @@ def find(
             model, positive, negative, out, layer=layer, as_text=as_text, seed=seed, progress=progress
         )
     result = {"out": str(out), "layer": made.layer, "norm": made.norm, "length": float(made.vector.norm())}
-    result |= {"recognised": made.made_by["recognised"], "layers": [_layer_json(one) for one in found.layers]}
+    result |= {"recognised": made.made_by["recognised"], "layers": [_layer_json(rated) for rated in found.layers]}
     show(result, [_recognition_table(found), _layer_table(found)], json, note=f"Direction: {out}")
 
 
@@ -127,7 +127,7 @@ def recognise(model: OwnModel, file: DirectionFile, *, positive: str, negative: 
         "recognised": asdict(tested.recognised),
         "separation": tested.separation,
         "controls": {
-            name: [{"recognised": list(one.recognised), "separation": one.separation} for one in draws]
+            name: [{"recognised": list(drawn.recognised), "separation": drawn.separation} for drawn in draws]
             for name, draws in (("shuffled", tested.shuffled), ("random", tested.random))
         },
         "length": asdict(tested.length),
@@ -153,24 +153,28 @@ def _recognition_table(found: "Found") -> "Table":
 def _layer_table(found: "Found") -> "Table":
     from holdfast.evaluate.statistics import counted_rate
 
-    best = sorted(found.layers, key=lambda one: (-one.apart.recognised.share, -one.apart.separation))[:SHOWN_LAYERS]
-    rows = [(one.layer, str(counted_rate(*one.apart.recognised)), f"{one.apart.separation:.2f}") for one in best]
+    best = sorted(found.layers, key=lambda rated: (-rated.apart.recognised.share, -rated.apart.separation))[
+        :SHOWN_LAYERS
+    ]
+    rows = [
+        (rated.layer, str(counted_rate(*rated.apart.recognised)), f"{rated.apart.separation:.2f}") for rated in best
+    ]
     header = ("layer", "pairs told apart", "mean / spread of the margin")
     return table("Layers on the first half, by left-out pairs", header, rows)
 
 
 def _ranges(draws: "tuple[Apart, ...]") -> tuple[str, str]:
     """Writes the range of the shares, and of the separations without their signs."""
-    shares = sorted(one.recognised.share for one in draws)
-    spread = sorted(abs(one.separation) for one in draws)
+    shares = sorted(drawn.recognised.share for drawn in draws)
+    spread = sorted(abs(drawn.separation) for drawn in draws)
     return (
         f"{shares[0]:.2f} to {shares[-1]:.2f} in {counted(len(draws), 'draw')}",
         f"{spread[0]:.2f} to {spread[-1]:.2f}",
     )
 
 
-def _layer_json(one: "RatedLayer") -> dict[str, object]:
-    return {"layer": one.layer, "recognised": list(one.apart.recognised), "separation": one.apart.separation}
+def _layer_json(rated: "RatedLayer") -> dict[str, object]:
+    return {"layer": rated.layer, "recognised": list(rated.apart.recognised), "separation": rated.apart.separation}
 
 
 @direction.command
@@ -236,8 +240,8 @@ def transplant(
 
 
 def _explained_table(fitted: "Sequence[Transplant]", read: str) -> "Table":
-    best = sorted(fitted, key=lambda one: -one.explained)[:SHOWN_LAYERS]
-    rows = [(one.layer, f"{one.explained:.2f}", f"{one.shuffled:.2f}", one.rank) for one in best]
+    best = sorted(fitted, key=lambda fit: -fit.explained)[:SHOWN_LAYERS]
+    rows = [(fit.layer, f"{fit.explained:.2f}", f"{fit.shuffled:.2f}", fit.rank) for fit in best]
     header = ("layer", "explained (R²)", f"control: shuffled {read}", "rank")
     return table(f"Variance of the target's states that the map explains, on {read} left out", header, rows)
 

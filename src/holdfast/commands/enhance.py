@@ -67,8 +67,8 @@ def enhance(
         logger.warning("%s", UNUSED)
     with shown_progress() as progress:
         files = EnhanceFiles(refusals=refusals, harmless=harmless)
-        how = {"method": chosen.name, "method_options": method_options}
-        done = tuning.enhance_model(model, mask, files, out, options=options, progress=progress, **how)
+        inputs = {"method": chosen.name, "method_options": method_options}
+        done = tuning.enhance_model(model, mask, files, out, options=options, progress=progress, **inputs)
     trained = {name: getattr(done, name) for name in ("entries_trained", "share_trained", "untouched_identical")}
     named = {} if chosen.name in ("set", "plain") else {"method": chosen.name}
     result = {"out": str(out), **named, **trained, **training_numbers(done, options.iterations)}

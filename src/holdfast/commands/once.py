@@ -57,9 +57,9 @@ class Once:
             )
         known = load_json(self._record)
         if known != self._settings:
-            told = listed(list(differences(self._settings, known)))
+            apart = listed(list(differences(self._settings, known)))
             raise ValueError(
-                f"{str(self.out)!r} was made by another command ({told}); choose another name for the output, or move "
+                f"{str(self.out)!r} was made by another command ({apart}); choose another name for the output, or move "
                 "it away first."
             )
 

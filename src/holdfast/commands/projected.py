@@ -30,7 +30,7 @@ def show_projected(measured: "Projected", out: Path, json: bool) -> None:
         "out": str(out),
         "untouched": suite_json(measured.untouched),
         "projected_out": suite_json(measured.projected),
-        "random": [suite_json(one) for one in measured.random],
+        "random": [suite_json(drawn) for drawn in measured.random],
     }
     header = ("without", *map(measure_words, measures))
     show(

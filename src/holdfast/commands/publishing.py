@@ -129,5 +129,6 @@ def _about(made_by: Meta) -> str:
     judge = short_name(str(entry["name"])) if isinstance(entry, Mapping) else f"{REFUSAL_RULES} rules"
     settings = generation if isinstance(generation, Mapping) else {}
     temperature = settings.get("temperature")
-    how = "greedy" if temperature == 0 else f"temperature {temperature}"
-    return f"judge {judge}, {how}, at most {settings.get('max_new_tokens')} tokens, holdfast {made_by.get('holdfast')}"
+    decoding = "greedy" if temperature == 0 else f"temperature {temperature}"
+    limit, version = settings.get("max_new_tokens"), made_by.get("holdfast")
+    return f"judge {judge}, {decoding}, at most {limit} tokens, holdfast {version}"

@@ -35,8 +35,8 @@ def show_steered(measured: "Steered", out: Path, json: bool) -> None:
             {
                 "coefficient": coefficient,
                 **suite_json(evaluation),
-                "random": [suite_json(one) for one in measured.random[coefficient]],
-                "against_random": {one.measure: one.as_json() for one in _effects(measured, coefficient)},
+                "random": [suite_json(drawn) for drawn in measured.random[coefficient]],
+                "against_random": {effect.measure: effect.as_json() for effect in _effects(measured, coefficient)},
                 "reliability": _reliability(measured.untouched, evaluation),
             }
             for coefficient, evaluation in measured.by_coefficient.items()
@@ -94,13 +94,13 @@ def _effects(measured: "Steered", coefficient: float) -> list[Effect]:
     """Compares the change of every measure with the changes of the random directions."""
     before = _known(measured.untouched)
     own = _known(measured.by_coefficient[coefficient])
-    draws = [_known(one) for one in measured.random[coefficient]]
+    draws = [_known(drawn) for drawn in measured.random[coefficient]]
     effects = []
     for name in before.keys() & own.keys():
         changes = tuple(draw[name] - before[name] for draw in draws if name in draw)
         change = own[name] - before[name]
         effects.append(Effect(name, change, changes, not any((change, *changes))))
-    return sorted(effects, key=lambda one: list(before).index(one.measure))
+    return sorted(effects, key=lambda effect: list(before).index(effect.measure))
 
 
 def _known(evaluation: "Evaluation") -> dict[str, float]:
@@ -114,13 +114,13 @@ def _chance_table(measured: "Steered") -> "Table":
     rows = [
         (
             f"{coefficient:g}",
-            measure_words(one.measure),
-            f"{one.change:+.2f}",
-            p_text(one.p_value) if one.random else "not measured",
-            one.words,
+            measure_words(effect.measure),
+            f"{effect.change:+.2f}",
+            p_text(effect.p_value) if effect.random else "not measured",
+            effect.words,
         )
         for coefficient in measured.by_coefficient
-        for one in _effects(measured, coefficient)
+        for effect in _effects(measured, coefficient)
     ]
     header = ("coefficient", "measure", "change", "p", "against random directions")
     return table("Change along the direction, against random directions", header, rows)
@@ -140,10 +140,10 @@ def _reliability_table(measured: "Steered") -> "Table":
     shown = set(measured_rates(measured.untouched))
     rows = []
     for coefficient, evaluation in measured.by_coefficient.items():
-        for name, one in _reliability(measured.untouched, evaluation).items():
+        for name, changed in _reliability(measured.untouched, evaluation).items():
             if name in shown:
-                against = min(one["became"], one["ceased"])
-                counts = (one["n"], one["became"], one["ceased"])
-                rows.append((f"{coefficient:g}", measure_words(name), *counts, f"{against / one['n']:.2f}"))
+                against = min(changed["became"], changed["ceased"])
+                counts = (changed["n"], changed["became"], changed["ceased"])
+                rows.append((f"{coefficient:g}", measure_words(name), *counts, f"{against / changed['n']:.2f}"))
     header = ("coefficient", "measure", "prompts", "became", "ceased", "turned round")
     return table("Prompts that changed, along the direction", header, rows)

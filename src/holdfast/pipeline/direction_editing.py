@@ -197,10 +197,10 @@ class _Edit:
     def of_matrix(self, loaded: LoadedModel, prompts: Sequence[Prompt], progress: Progress) -> tuple[Chunk, Evenness]:
         """Returns the changed entries of the matrix, and how even the shift is."""
         texts = _answered(loaded, prompts, bool(self.direction.made_by.get("as_text")), progress)
-        shared = shared_beginning([one.prompt_ids for one in texts])
+        shared = shared_beginning([answered.prompt_ids for answered in texts])
         held_out, making = texts[HELD_OUT - 1 :: HELD_OUT], [*texts]
         del making[HELD_OUT - 1 :: HELD_OUT]
-        made_from = [Stretch(shared), *(Stretch(one.token_ids, len(shared)) for one in making)]
+        made_from = [Stretch(shared), *(Stretch(answered.token_ids, len(shared)) for answered in making)]
         pad_id = pad_id_for(loaded.model, loaded.tokenizer)
 
         def neurons(stretches: Sequence[Stretch]) -> Batches:
@@ -211,8 +211,8 @@ class _Edit:
         new = with_rank_one(old, self.shift, gain_of(kept, mean), inputs_first=inputs_first)
         change = new.double() - old.double()  # as the checkpoint's dtype rounds it
         along = (change if inputs_first else change.T) @ (self.shift / (self.shift @ self.shift))
-        in_prompts = [Stretch(one.prompt_ids, len(shared)) for one in held_out]
-        in_responses = [Stretch(one.token_ids, len(one.prompt_ids)) for one in held_out]
+        in_prompts = [Stretch(answered.prompt_ids, len(shared)) for answered in held_out]
+        in_responses = [Stretch(answered.token_ids, len(answered.prompt_ids)) for answered in held_out]
         evenness = Evenness(
             made_on=_by_token(iter([kept]), along),
             prompts=_by_token(neurons(in_prompts), along),
@@ -245,12 +245,12 @@ class _Answered:
 
 def _answered(loaded: LoadedModel, prompts: Sequence[Prompt], as_text: bool, progress: Progress) -> list[_Answered]:
     """Lets the model answer the prompts. A direction of texts without a chat template gets the texts alone."""
-    texts = [one.prompt for one in prompts]
+    texts = [record.prompt for record in prompts]
     if as_text:
         return [_Answered(ids, ids) for ids in encode_prompts(loaded.model, loaded.tokenizer, texts, as_text=True)]
     options = GenerateOptions(max_new_tokens=RESPONSE_TOKENS)
     responses = generate(loaded.model, loaded.tokenizer, texts, options, progress)
-    return [_Answered(one.prompt_ids, [*one.prompt_ids, *one.token_ids]) for one in responses]
+    return [_Answered(made.prompt_ids, [*made.prompt_ids, *made.token_ids]) for made in responses]
 
 
 def _by_token(batches: Iterator[Float[Tensor, "token d_mlp"]], along: Float[Tensor, " d_mlp"]) -> ShiftByToken:

@@ -54,7 +54,9 @@ def direction_turn_probe(
         positive, negative = states[:, :count], states[:, count:]
         if not chosen:
             candidates = candidate_layers(layer, len(states), "this model")
-            chosen.append(best_layer([rate_layer(one, positive[one], negative[one], 0) for one in candidates]))
+            chosen.append(
+                best_layer([rate_layer(number, positive[number], negative[number], 0) for number in candidates])
+            )
         vector = difference_in_means(positive[chosen[0]], negative[chosen[0]])
         if not start:
             start.append(vector)

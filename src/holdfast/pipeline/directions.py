@@ -58,7 +58,7 @@ class PromptPairs:
     @property
     def texts(self) -> list[str]:
         """All prompts: first the positive, then the negative ones."""
-        return [one.prompt for one in (*self.positive, *self.negative)]
+        return [record.prompt for record in (*self.positive, *self.negative)]
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def load_pairs(positive: str, negative: str) -> PromptPairs:
             f"both sides are the same set, {positive!r}; give prompts without the concept on the negative side."
         )
     sides = [load_prompts(path) for path in (positive, negative)]
-    common = {one.prompt for one in sides[0]} & {one.prompt for one in sides[1]}
+    common = {record.prompt for record in sides[0]} & {record.prompt for record in sides[1]}
     if common:
         raise ValueError(
             f"{positive!r} and {negative!r} have {counted(len(common), 'prompt')} in common, such as "
@@ -271,15 +271,15 @@ def _read(
 def _meta(recognition: Recognition) -> dict[str, object]:
     return {
         "direction": _apart(recognition.direction),
-        "shuffled": [_apart(one) for one in recognition.shuffled],
-        "random": [_apart(one) for one in recognition.random],
+        "shuffled": [_apart(drawn) for drawn in recognition.shuffled],
+        "random": [_apart(drawn) for drawn in recognition.random],
         "length": list(recognition.length),
         "p_shuffled": recognition.p_shuffled,
     }
 
 
-def _apart(one: Apart) -> dict[str, object]:
-    return {"recognised": list(one.recognised), "separation": one.separation}
+def _apart(vector: Apart) -> dict[str, object]:
+    return {"recognised": list(vector.recognised), "separation": vector.separation}
 
 
 def _warn_of_chance(recognition: Recognition) -> None:
@@ -292,7 +292,7 @@ def _warn_of_chance(recognition: Recognition) -> None:
             "prompts that differ more clearly in the concept.",
             own.recognised.share,
             own.separation,
-            max(abs(one.separation) for one in recognition.shuffled),
+            max(abs(drawn.separation) for drawn in recognition.shuffled),
             recognition.p_shuffled,
         )
 
@@ -305,7 +305,7 @@ def warn_of_random(own: Mapping[str, Any], random: Sequence[Mapping[str, Any]]) 
         random: those of the random directions.
     """
     count, n = own["recognised"]
-    most = max((one["recognised"][0] for one in random), default=-1)
+    most = max((drawn["recognised"][0] for drawn in random), default=-1)
     if n and most >= count:
         logger.warning(
             "a random direction tells %d of %d tested pairs apart, and the direction %d, so the share alone shows "
@@ -314,15 +314,17 @@ def warn_of_random(own: Mapping[str, Any], random: Sequence[Mapping[str, Any]]) 
             n,
             count,
             own["separation"],
-            max(abs(one["separation"]) for one in random),
+            max(abs(drawn["separation"]) for drawn in random),
         )
 
 
-def _warn_of_length(told: Rate, own: Rate) -> None:
+def _warn_of_length(by_length: Rate, own: Rate) -> None:
     """Warns if the numbers of tokens alone tell most pairs apart, or as many as the direction does."""
-    if told.value is not None and (told.value >= SEPARATES or (own.value is not None and told.value >= own.value)):
+    if by_length.value is not None and (
+        by_length.value >= SEPARATES or (own.value is not None and by_length.value >= own.value)
+    ):
         logger.warning(
             "the number of tokens alone tells %.0f%% of the pairs apart, so the direction may stand for length; choose "
             "prompts of similar lengths.",
-            100 * told.value,
+            100 * by_length.value,
         )

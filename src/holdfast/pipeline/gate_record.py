@@ -91,7 +91,7 @@ def _condition(finding: Finding) -> CheckedCondition:
         passed=finding.passed,
         numbers=finding.numbers,
         prompts=finding.prompts,
-        changed=tuple(_changed(one, word) for one in changed[:SHOWN]),
+        changed=tuple(_changed(pair, word) for pair in changed[:SHOWN]),
         num_prompts=len(changed),
         bounds=ConditionBounds(**asdict(finding.bounds)) if finding.bounds else None,
         p_fails=finding.p_fails,
@@ -102,7 +102,7 @@ def _condition(finding: Finding) -> CheckedCondition:
     )
 
 
-def _changed(one: PairedPrompt, word: str) -> ChangedPrompt:
+def _changed(pair: PairedPrompt, word: str) -> ChangedPrompt:
     """Describes a prompt whose outcome changed, with both responses."""
-    before, after = (word if counts else f"not {word}".replace("not not ", "") for counts in (one.before, one.after))
-    return ChangedPrompt(one.prompt, before, after, one.responses)
+    before, after = (word if counts else f"not {word}".replace("not not ", "") for counts in (pair.before, pair.after))
+    return ChangedPrompt(pair.prompt, before, after, pair.responses)

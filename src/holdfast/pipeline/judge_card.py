@@ -72,7 +72,7 @@ def make_card(
 def _measured(judge: Judge, name: str, role: Role, labels: str, responses: Sequence[LabelledResponse]) -> JudgeCard:
     prompts = [Prompt(response.prompt) for response in responses]
     # Empty and looping responses have their verdict before a judge reads them, as in an evaluation.
-    read = [Response(one.prompt, [], [], one.response, finished=True) for one in responses]
+    read = [Response(labelled.prompt, [], [], labelled.response, finished=True) for labelled in responses]
     measure = judged_by(judge, "asr" if role == "judge" else "refusal")
     outcomes = measure.outcomes(prompts, read)
     if all(outcome.verdict is None for outcome in outcomes):

@@ -103,5 +103,5 @@ def _inputs(made_by: Meta) -> Iterator[tuple[str, str]]:
 
 
 def _within(made_by: Meta, entry: str) -> Mapping[str, object]:
-    found = made_by.get(entry)
-    return found if isinstance(found, Mapping) else {}
+    value = made_by.get(entry)
+    return value if isinstance(value, Mapping) else {}

@@ -80,8 +80,8 @@ def outline_of_scores(path: Path) -> tuple[Scores, dict[str, StoredTensor]]:
     try:
         header = json.loads(metadata["header"])
         entries = {name: torch.empty(tensor.shape, device="meta") for name, tensor in stored.items()}
-        rest = header["base"], header["num_parameters"], header["made_by"], units_of(path, header)
-        return Scores(entries, header["unit"], *rest), stored
+        others = header["base"], header["num_parameters"], header["made_by"], units_of(path, header)
+        return Scores(entries, header["unit"], *others), stored
     except (KeyError, json.JSONDecodeError) as error:
         raise ValueError(f"scores file {str(path)!r} lacks {error}; {remedy(path, 'scores')}.") from error
 

@@ -52,9 +52,9 @@ def refuse_weights(measures: MeasureOptions, generation: GenerateOptions, lm_eva
         "--lm-eval": lm_eval.tasks,
         "--generate.engine": generation.engine if generation.engine != "transformers" else None,
     }
-    if found := [option for option, value in given.items() if value]:
+    if needing := [option for option, value in given.items() if value]:
         raise ValueError(
-            f"{found[0]} needs the model's weights, and a server gives responses only; leave it out, or evaluate the "
+            f"{needing[0]} needs the model's weights, and a server gives responses only; leave it out, or evaluate the "
             "checkpoint itself."
         )
 

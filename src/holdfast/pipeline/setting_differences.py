@@ -8,10 +8,10 @@ NAMED = 3
 """Most differences that a sentence names."""
 
 
-def listed(found: Sequence[str]) -> str:
+def listed(differing: Sequence[str]) -> str:
     """Joins the first differences, and counts the others."""
-    others = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
-    return f"{', '.join(found[:NAMED])}{others}"
+    others = f" and {len(differing) - NAMED} more" if len(differing) > NAMED else ""
+    return f"{', '.join(differing[:NAMED])}{others}"
 
 
 def differences(here: object, there: object, *names: str) -> Iterator[str]:

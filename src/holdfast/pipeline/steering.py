@@ -113,9 +113,9 @@ class _Measured:
         path = self.spec.out / name
         if path.is_file():
             return
-        how = self.spec.options.model_dump(include={"rule", "renorm", "where"})
+        rule = self.spec.options.model_dump(include={"rule", "renorm", "where"})
         model = self.loaded.model
-        moved = steered(model, direction, steering.coefficient, **how, check_base=False) if steering else nullcontext()
+        moved = steered(model, direction, steering.coefficient, **rule, check_base=False) if steering else nullcontext()
         with moved:
             evaluation = evaluate(self.loaded, self.judge, self.suite, self.spec.generation, progress, made_by={})
         save_evaluation(path, replace(evaluation, made_by={**self.made_by, **self._named(steering)}))

@@ -11,7 +11,7 @@ def cut_by(selector: str, options: BaseModel, scores: Scores, **beside: Meta) ->
     return {"selector": selector, **options.model_dump(), **version(), "scores": dict(scores.made_by), **beside}
 
 
-def drawn_by(scores: Scores, **how: object) -> dict[str, object]:
+def drawn_by(scores: Scores, **drawing: object) -> dict[str, object]:
     """Makes the `made_by` of a random mask, which depends on the model and its shapes but on no score."""
     model = {"model": scores.made_by["model"]} if "model" in scores.made_by else {}
-    return {"selector": "random", **how, **version(), **model}
+    return {"selector": "random", **drawing, **version(), **model}

@@ -49,7 +49,8 @@ def steered(
     Args:
         model: the model that the direction was found in, or a LoadedModel. Its weights are not changed.
         direction: a Direction, or the path of its file.
-        coefficient: how far, in units of the usual length of the states. Negative numbers go the other way. 0 is an error.
+        coefficient: how far, in units of the usual length of the states. A negative number moves the other way. 0 is an
+            error.
         rule: `add` moves every state the same way, `piecewise` away from the boundary of the two sides.
         renorm: True gives the moved state the length that it had.
         where: tokens whose states are moved. `prompt` and `response` tell the two apart by the forward pass: the prompt

@@ -122,13 +122,13 @@ class _Labelled:
 _queue: Queue | None = None  # the queue from a worker to the process that started it
 
 
-def _start(threads: int, told: Queue, level: int) -> None:
+def _start(threads: int, messages: Queue, level: int) -> None:
     global _queue
     keep_freed_memory()
     torch.set_num_threads(threads)
-    _queue = told
+    _queue = messages
     logging.getLogger("holdfast").setLevel(level)
-    logging.getLogger("holdfast").addHandler(QueueHandler(told))  # the parent logs it
+    logging.getLogger("holdfast").addHandler(QueueHandler(messages))  # the parent logs it
     logging.getLogger("holdfast.prompts.told").setLevel(logging.ERROR)  # the parent has read the same files
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles an interrupt and ends its workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
