@@ -122,6 +122,12 @@ def other_model_words(what: str, made: Made, given: tuple[str | None, str]) -> s
     return f"{what} was made for another model: for {made_for}, and {actual} was given"
 
 
+def maker_words(made_by: Meta) -> str:
+    """Names the model that a file was made for, as the subject of a sentence."""
+    name = model_name(made_by)
+    return repr(name) if name else "that one"
+
+
 def summary(made_by: Meta) -> dict[str, str]:
     """Summarizes a file's provenance for display.
 
