@@ -9,6 +9,7 @@ from holdfast import __version__
 from holdfast.artifacts import load_mask, load_scores, save_mask, save_scores
 from holdfast.made_by import (
     count_shared,
+    is_random,
     model_entry,
     named_apart,
     named_base,
@@ -143,3 +144,19 @@ def test_the_error_about_another_model_names_the_recorded_model_and_the_given_on
     made = Mask({}, {}, "1" * 64, 0, {"scores": {"model": model_entry("org/m", "1" * 64)}})
     words = other_model_words("mask 'm.safetensors'", made, ("org/n", "2" * 64))
     assert words == "mask 'm.safetensors' was made for another model: for 'org/m', and 'org/n' was given"
+
+
+@pytest.mark.parametrize(
+    ("made_by", "random"),
+    [
+        ({"selector": "random", "model": {"name": "org/m"}}, True),
+        ({"selector": "top", "scores": {"method": "random"}}, True),
+        ({"parts": ["down"], "neurons": {"selector": "random"}}, True),
+        ({"method": "random", "like": {"method": "difference_in_means"}}, True),
+        ({"selector": "top", "scores": {"method": "esi"}}, False),
+        ({"operation": "difference", "masks": [{"selector": "top"}, {"selector": "random"}]}, False),
+        ({}, False),
+    ],
+)
+def test_a_random_control_is_known_by_its_own_origin_alone(made_by, random):
+    assert is_random(made_by) is random

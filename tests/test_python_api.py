@@ -12,10 +12,11 @@ from peft import LoraConfig, get_peft_model
 import holdfast
 from holdfast import AdaptOptions, Exchange, LoadedModel, Prompt, RefusalJudge, SafetyProbe, Suite, TopOptions
 from holdfast.cli import call
+from holdfast.directions.random import random_direction
 from holdfast.evaluate import evaluate
 from holdfast.judge.ask import ask_judge
 from holdfast.outcomes import Answer, Evaluation, Outcome, Rate
-from holdfast.values import Mask, Patch, Scores, ScoresShard
+from holdfast.values import Direction, Mask, Patch, Scores, ScoresShard
 from tests.intervene.given import load_tiny, random_mask, users_trainer
 from tests.tiny import make_llama, make_tokenizer
 
@@ -23,6 +24,7 @@ BASE = "0123456789abcdef"
 RATE = Rate(0.125, 0.0712345, 0.2, 200, 3)
 MASK = Mask({"a": torch.arange(3)}, {"a": (10, 20), "b": (5,)}, BASE, 300)
 SCORES = Scores({"a": torch.ones(10, 20)}, "log-odds", BASE, 300)
+DIRECTION = Direction(torch.ones(4), 2, 1.5, BASE)
 PATCH = Patch({"a": torch.arange(3)}, {"a": torch.ones(3)}, {"a": (10, 20)}, BASE)
 ANSWER = Answer("how ?", "no", Outcome("refused"), "borderline")
 NOTHING = Rate(None, None, None, 0)
@@ -35,6 +37,12 @@ PEFT = LoraConfig(r=2, target_modules=["q_proj", "v_proj"])
     [
         (MASK, "<Mask: 3 of 205 weights (density 0.0146) in 1 parameter, base 0123456789ab>"),
         (SCORES, "<Scores: 200 weights in 1 parameter, unit 'log-odds', base 0123456789ab>"),
+        (
+            replace(MASK, made_by={"selector": "random"}),
+            "<Mask: random control, 3 of 205 weights (density 0.0146) in 1 parameter, base 0123456789ab>",
+        ),
+        (DIRECTION, "<Direction: layer 2, 4 dimensions, base 0123456789ab>"),
+        (random_direction(DIRECTION), "<Direction: random control, layer 2, 4 dimensions, base 0123456789ab>"),
         (PATCH, "<Patch: 3 weights in 1 parameter, without old values, base 0123456789ab>"),
         (RATE, "<Rate: 0.1250 [0.0712, 0.2000] n=200 (3 unscored)>"),
         (NOTHING, "<Rate: not measured n=0>"),

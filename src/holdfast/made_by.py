@@ -127,6 +127,24 @@ def other_model_words(what: str, made: Made, given: tuple[str | None, str]) -> s
     return f"{what} was made for another model: for {made_for}, and {actual} was given"
 
 
+def is_random(made_by: Meta) -> bool:
+    """True for a random control: drawn at random, selected by random scores, or the weights of random neurons."""
+    if "random" in (made_by.get("selector"), made_by.get("method")):
+        return True
+    return any(is_random(entry) for name in ("scores", "neurons") if isinstance(entry := made_by.get(name), Mapping))
+
+
+def control_words(made_by: Meta) -> str:
+    """Begins the line of a random control with what it is. Empty for anything else."""
+    return "random control, " if is_random(made_by) else ""
+
+
+def maker_words(made_by: Meta) -> str:
+    """Names the model that a file was made for, as the subject of a sentence."""
+    name = model_name(made_by)
+    return repr(name) if name else "that one"
+
+
 def summary(made_by: Meta) -> dict[str, str]:
     """Summarizes a file's provenance for display.
 

@@ -19,7 +19,7 @@ from holdfast.arguments import MisfitError, checked_call
 from holdfast.counts import counted
 from holdfast.granularity import UNITS, Granularity
 from holdfast.made_by import Meta as Meta
-from holdfast.made_by import base_of, named_apart
+from holdfast.made_by import base_of, control_words, named_apart
 from holdfast.same_content import SameContent
 from holdfast.spelling import meant
 
@@ -100,8 +100,9 @@ class Scores(SameContent):
         object.__setattr__(self, "entries", sorted_by_name(self.entries))
 
     def __repr__(self) -> str:
-        parameters = f"{self.num_entries:,} {UNITS[self.granularity]} in {counted(len(self.entries), 'parameter')}"
-        return f"<{type(self).__name__}: {parameters}, unit {self.unit!r}, base {self.base[:12]}>"
+        control, parameters = control_words(self.made_by), counted(len(self.entries), "parameter")
+        size = f"{self.num_entries:,} {UNITS[self.granularity]} in {parameters}"
+        return f"<{type(self).__name__}: {control}{size}, unit {self.unit!r}, base {self.base[:12]}>"
 
     @property
     def num_entries(self) -> int:
@@ -165,7 +166,8 @@ class Mask(SameContent):
         object.__setattr__(self, "shapes", sorted_by_name(self.shapes))
 
     def __repr__(self) -> str:
-        selected = f"{len(self):,} of {self.num_entries:,} {UNITS[self.granularity]} (density {self.density:.3g})"
+        counts = f"{len(self):,} of {self.num_entries:,} {UNITS[self.granularity]}"
+        selected = f"{control_words(self.made_by)}{counts} (density {self.density:.3g})"
         return f"<Mask: {selected} in {counted(len(self.indices), 'parameter')}, base {self.base[:12]}>"
 
     def __getitem__(self, name: str) -> Int[Tensor, " selected"]:
@@ -336,7 +338,8 @@ class Direction(SameContent):
             )
 
     def __repr__(self) -> str:
-        return f"<Direction: layer {self.layer}, {len(self.vector):,} dimensions, base {self.base[:12]}>"
+        control = control_words(self.made_by)
+        return f"<Direction: {control}layer {self.layer}, {len(self.vector):,} dimensions, base {self.base[:12]}>"
 
     @property
     def unit(self) -> Float[Tensor, " d_model"]:

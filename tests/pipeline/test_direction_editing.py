@@ -157,7 +157,7 @@ AWAY = {"positive": {"name": "testbed:harmless#first=9"}, "negative": {"name": "
         (make_llama, {"few": True}, "needs 10 prompts or more, got 9"),
         (make_llama, {"prompts": "none.txt"}, "'none.txt' does not exist"),
         (make_llama, {"layer": 2}, "layer 2 is not one of this model's 2; give 0 to 1"),
-        (make_llama, {"width": 8}, "the direction has 8 dimensions and the model's stream 16"),
+        (make_llama, {"width": 8}, "has 8 dimensions, and that of '.*' has 16; give a direction of this model"),
         (make_llama, {"made_by": AWAY}, r"points from harmful prompts .* so an edit would weaken refusals"),
         (make_llama, {"other": True}, "was made for another model"),
         (make_moe, {}, "layer 1 of .* has experts"),

@@ -72,9 +72,13 @@ def test_a_mask_of_weights_stays_as_it_is():
 
 def test_another_model_is_refused():
     mask = mask_of(make_llama(), {0: [3]})
-    with pytest.raises(ValueError, match="down_proj@input has 32 neurons in the mask and 16 in LlamaForCausalLM"):
+    with pytest.raises(
+        ValueError, match=r"that one has 32 neurons 'model.layers.0.mlp.down_proj@input', and .* has 16;"
+    ):
         neuron_weights(make_llama(width=8), mask)
-    with pytest.raises(ValueError, match=r"LlamaForCausalLM has no neurons 'model.layers.1.mlp.down_proj@input'"):
+    with pytest.raises(
+        ValueError, match=r"has 32 neurons 'model.layers.1.mlp.down_proj@input', and this LlamaForCausalLM has none"
+    ):
         neuron_weights(make_llama(layers=1), mask)
 
 

@@ -15,6 +15,7 @@ from torch import nn
 
 from holdfast.made_by import Made, model_name, other_model_words
 from holdfast.models.fingerprints import fingerprint_of
+from holdfast.models.given import stored_name
 from holdfast.models.stored import StoredModel, open_stored, stored_fingerprint
 
 
@@ -45,7 +46,7 @@ def require_base(
     base = fingerprint_of(parameters)
     if made.base == base:
         return
-    name, dtype = _name_of(model), next(iter(parameters.values())).dtype
+    name, dtype = stored_name(model), next(iter(parameters.values())).dtype
     stored = _files_of(made, name)
     if stored is not None:
         raise ValueError(
@@ -57,11 +58,6 @@ def require_base(
         "for, in the dtype of its files or a wider one, make it again for this one, or pass check_base=False to "
         "use it anyway."
     )
-
-
-def _name_of(model: nn.Module) -> str | None:
-    """Returns the name or folder that transformers loaded a model from. None for a model that was made in memory."""
-    return getattr(getattr(model, "config", None), "name_or_path", None) or None
 
 
 def _files_of(made: Made, name: str | None) -> StoredModel | None:

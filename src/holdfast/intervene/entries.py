@@ -15,7 +15,8 @@ from torch.distributed.tensor import DTensor
 from holdfast.distributed import gathered
 from holdfast.errors import InvariantError
 from holdfast.granularity import UNITS
-from holdfast.models.given import require_module
+from holdfast.made_by import Meta, maker_words
+from holdfast.models.given import model_words, require_module
 from holdfast.models.shards import held, local
 from holdfast.values import Mask, entries_in
 
@@ -70,39 +71,49 @@ class Entries:
 
 
 def select_entries(
-    model: nn.Module, indices: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]
+    model: nn.Module, indices: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]], made_by: Meta
 ) -> list[Entries]:
-    """Finds the entries that a mask or a patch points at, in its order of names.
+    """Finds the entries that a mask or a patch points at, in its order of names. Errors name the model of `made_by`.
 
     Raises:
         ValueError: nothing is selected, or the model lacks a name or has it in another shape.
     """
     require_module(model)
-    return find_entries(dict(model.named_parameters()), type(model).__name__, indices, shapes)
+    return find_entries(dict(model.named_parameters()), model_words(model), indices, shapes, made_by)
 
 
 def find_entries(
     parameters: Mapping[str, nn.Parameter],
-    kind: str,
+    model: str,
     indices: Mapping[str, Tensor],
     shapes: Mapping[str, tuple[int, ...]],
+    made_by: Meta,
 ) -> list[Entries]:
-    """Finds the entries that a mask or a patch points at among parameters by name. `kind` names the model in errors."""
+    """Finds the entries that a mask or a patch points at among parameters by name. `model` names it in errors."""
     if any(hasattr(weight, "ds_id") for weight in parameters.values()):
         raise ValueError(
-            f"DeepSpeed has split the parameters of {kind} (ZeRO-3), so single entries can't be found in them; shard "
+            f"DeepSpeed has split the parameters of {model} (ZeRO-3), so single entries can't be found in them; shard "
             "with FSDP2, or use ZeRO-2."
         )
-    refuse_misfit(parameters, kind, shapes)
+    refuse_misfit(parameters, model, shapes, made_by)
     if not any(index.numel() for index in indices.values()):
         raise ValueError("the mask selects no entry; select at least one.")
     return [_entries(name, parameters[name], index) for name, index in indices.items() if index.numel()]
 
 
-def refuse_misfit(parameters: Mapping[str, Tensor], kind: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Raises ValueError when a model lacks one of these parameters, or has it quantized or in another shape."""
+def refuse_misfit(
+    parameters: Mapping[str, Tensor], model: str, shapes: Mapping[str, tuple[int, ...]], made_by: Meta
+) -> None:
+    """Raises ValueError when a model lacks a parameter of a mask, or has it quantized or in another shape.
+
+    Args:
+        parameters: the model's parameters by name.
+        model: words for the model.
+        shapes: the shapes of the mask's parameters.
+        made_by: the mask's provenance, which names the model that it was made for.
+    """
     for name, shape in shapes.items():
-        _refuse_unknown(kind, parameters, name, tuple(shape))
+        _refuse_unknown(model, parameters, name, tuple(shape), maker_words(made_by))
 
 
 def masked_entries(model: nn.Module, mask: Mask) -> list[Entries]:
@@ -112,7 +123,7 @@ def masked_entries(model: nn.Module, mask: Mask) -> list[Entries]:
             f"this mask selects {UNITS[mask.granularity]}, and weights are needed; turn it into a mask of weights by "
             "holdfast.neuron_weights(model, mask)."
         )
-    return select_entries(model, mask.indices, mask.shapes)
+    return select_entries(model, mask.indices, mask.shapes, mask.made_by)
 
 
 def mask_digest(mask: Mask) -> str:
@@ -185,24 +196,26 @@ def require_trainable(model: nn.Module, mask: Mask | None = None) -> None:
         )
 
 
-def _refuse_unknown(kind: str, parameters: Mapping[str, Tensor], name: str, shape: tuple[int, ...]) -> None:
+def _refuse_unknown(
+    model: str, parameters: Mapping[str, Tensor], name: str, shape: tuple[int, ...], maker: str
+) -> None:
     if name not in parameters:
         raise ValueError(
-            f"the mask was made for another model: {kind} has no parameter {name!r}; "
-            "list those it has with `holdfast sites MODEL`."
+            f"the mask was made for another model: {maker} has a parameter {name!r} of shape {shape}, and {model} has "
+            "none; give the model that the mask was made for."
         )
     if not parameters[name].is_floating_point():
         raise ValueError(
-            f"{name} of {kind} is quantized ({parameters[name].dtype}), so its entries can't be read or held one by "
+            f"{name} of {model} is quantized ({parameters[name].dtype}), so its entries can't be read or held one by "
             "one; load the model without quantization, or train LoRA adapters on it, which can be held."
         )
     if len(shape) == 1 and parameters[name].dim() > 1 and parameters[name].numel() == entries_in(shape):
         raise ValueError(
-            f"the mask has {name} flattened to {shape}, and {kind} has it as {tuple(parameters[name].shape)}; give "
+            f"the mask has {name} flattened to {shape}, and {model} has it as {tuple(parameters[name].shape)}; give "
             "scores, or a mask's shapes, in the parameter's own shape (indices count its entries row by row)."
         )
     if tuple(parameters[name].shape) != shape:
         raise ValueError(
-            f"the mask was made for another model: {name} has {entries_in(shape)} entries {shape} in the mask "
-            f"and shape {tuple(parameters[name].shape)} in {kind}; give the model that the mask was made for."
+            f"the mask was made for another model: {maker} has {name} in shape {shape}, and {model} in shape "
+            f"{tuple(parameters[name].shape)}; give the model that the mask was made for."
         )

@@ -22,6 +22,17 @@ def module_of(given: "Module | LoadedModel") -> Module:
     return cast(Module, given)
 
 
+def stored_name(model: nn.Module) -> str | None:
+    """Returns the name or folder that transformers loaded a model from. None for a model that was made in memory."""
+    return getattr(getattr(model, "config", None), "name_or_path", None) or None
+
+
+def model_words(model: nn.Module) -> str:
+    """Names a model in an error: by the name or folder that it was loaded from, with its class."""
+    kind, name = type(model).__name__, stored_name(model)
+    return f"{name!r} ({kind})" if name else f"this {kind}"
+
+
 def require_module(given: object) -> None:
     """Raises ValueError if the object is no torch module, such as the name of a model."""
     if not isinstance(given, nn.Module):

@@ -20,10 +20,10 @@ from holdfast.artifacts import load_direction, refuse_other_base
 from holdfast.directions.states import encode_prompts
 from holdfast.directions.token_neurons import Batches, Stretch, neurons_at, shared_beginning, thinned
 from holdfast.intervene.edit.amounts import require_strength
+from holdfast.intervene.edit.steer import require_width
 from holdfast.intervene.edit.strengthen import gain_of, shift_along, with_bias, with_rank_one
 from holdfast.intervene.patch.patch_files import Chunk, PatchFile, open_patch
 from holdfast.made_by import Meta, model_entry, prompts_entry, version
-from holdfast.models.activation_sites import residual_site
 from holdfast.models.generate import generate
 from holdfast.models.load import LoadedModel, load_model, require_model_name
 from holdfast.models.options import GenerateOptions
@@ -151,12 +151,7 @@ def edit_direction(
 
 def _find_writer(stored: StoredModel, direction: Direction, prompts: Sequence[Prompt] | None) -> StreamWriter:
     """Finds the matrix to edit, and checks what can be checked without values."""
-    width = residual_site(stored.model, direction.layer).shape[0]
-    if len(direction.vector) != width:
-        raise ValueError(
-            f"the direction has {len(direction.vector)} dimensions and the model's stream {width}; give a direction of "
-            "this model."
-        )
+    require_width(direction, stored.model, repr(stored.name))
     writer = find_writer(stored.model, direction.layer)
     if writer.bias and prompts is not None:
         raise ValueError(

@@ -228,7 +228,7 @@ class _Restoration:
 
     def _task_score(self, mask: Mask) -> float:
         """Measures the task score with the weights of a mask put back. Afterwards the model is as it was."""
-        entries = select_entries(self._tuned.model, mask.indices, mask.shapes)
+        entries = select_entries(self._tuned.model, mask.indices, mask.shapes, mask.made_by)
         before = [entry.read() for entry in entries]
         try:
             for entry in entries:

@@ -6,7 +6,7 @@ the mask of weights that comes out here.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -14,8 +14,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from holdfast.arguments import checked_call, require_choice
-from holdfast.made_by import version
-from holdfast.models.given import module_of
+from holdfast.made_by import maker_words, version
+from holdfast.models.given import model_words, module_of
 from holdfast.models.load import LoadedModel
 from holdfast.models.mlps import PARTS, Mlp, Part, find_mlps
 from holdfast.models.sites import scorable_sites
@@ -44,7 +44,7 @@ def neuron_weights(
     if mask.granularity == "weight":
         return mask
     selected: dict[str, list[Tensor]] = defaultdict(list)
-    mlps = _mlps(model, mask.shapes)
+    mlps = _mlps(model, mask)
     for name, neurons in mask.indices.items():
         mlp = mlps[name]
         for axis in (mlp.axes[part] for part in dict.fromkeys(parts) if part in mlp.axes):
@@ -64,18 +64,19 @@ def _count(weight: Tensor) -> int:
     return weight.numel()
 
 
-def _mlps(model: PreTrainedModel, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Mlp]:
+def _mlps(model: PreTrainedModel, mask: Mask) -> dict[str, Mlp]:
     """Returns the MLPs whose neurons a mask is about, by the neurons' name in masks."""
+    maker = maker_words(mask.made_by)
     mlps = {f"{mlp.reader}@input": mlp for mlp in find_mlps(model)}
-    for name, shape in shapes.items():
+    for name, shape in mask.shapes.items():
         if name not in mlps:
             raise ValueError(
-                f"the mask was made for another model: {type(model).__name__} has no neurons {name!r}; give the model "
-                "that the mask was made for."
+                f"the mask was made for another model: {maker} has {entries_in(shape):,} neurons {name!r}, and "
+                f"{model_words(model)} has none; give the model that the mask was made for."
             )
         if mlps[name].shape != tuple(shape):
             raise ValueError(
-                f"the mask was made for another model: {name} has {entries_in(shape):,} neurons in the mask and "
-                f"{entries_in(mlps[name].shape):,} in {type(model).__name__}; give the model that it was made for."
+                f"the mask was made for another model: {maker} has {entries_in(shape):,} neurons {name!r}, and "
+                f"{model_words(model)} has {entries_in(mlps[name].shape):,}; give the model that the mask was made for."
             )
     return mlps

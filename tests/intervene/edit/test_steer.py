@@ -94,6 +94,7 @@ def test_a_direction_of_another_model_layer_or_width_is_refused():
         steered(make_llama(seed=1), direction_of(model), 1.0)
     with pytest.raises(ValueError, match="layer 7 is not one of this model's 2"):
         steered(model, direction_of(model, layer=7), 1.0)
-    wide = Direction(torch.ones(8), 0, 1.0, fingerprint(model))
-    with pytest.raises(ValueError, match="has 8 dimensions and the model's stream 16"):
-        steered(model, wide, 1.0)
+    model.config.name_or_path = "org/wide"
+    narrow = Direction(torch.ones(8), 0, 1.0, fingerprint(model), {"model": {"name": "org/narrow"}})
+    with pytest.raises(ValueError, match=r"of 'org/narrow' has 8 dimensions, and that of 'org/wide' .* has 16;"):
+        steered(model, narrow, 1.0)

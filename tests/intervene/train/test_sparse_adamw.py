@@ -143,7 +143,10 @@ def test_a_state_of_another_mask_is_refused():
 def test_a_name_that_matches_nothing_is_refused():
     model = make_llama()
     mask = Mask({"model.layers.9.weight": torch.tensor([0])}, {"model.layers.9.weight": (2, 2)}, "", 4)
-    with pytest.raises(ValueError, match=r"no parameter 'model\.layers\.9\.weight'"):
+    with pytest.raises(
+        ValueError,
+        match=r"has a parameter 'model\.layers\.9\.weight' of shape \(2, 2\), and this LlamaForCausalLM has none",
+    ):
         SparseAdamW(model, mask)
 
 

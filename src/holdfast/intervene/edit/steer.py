@@ -24,13 +24,30 @@ from holdfast.arguments import checked_call
 from holdfast.intervene.base import require_base
 from holdfast.intervene.edit.amounts import require_coefficient
 from holdfast.intervene.edit.options import Rule, Where
-from holdfast.models.activation_sites import residual_site
+from holdfast.made_by import maker_words
+from holdfast.models.activation_sites import residual_site, residual_sites
 from holdfast.models.activations import changing
-from holdfast.models.given import module_of
+from holdfast.models.given import model_words, module_of
 from holdfast.models.load import LoadedModel
 from holdfast.spelling import meant
 from holdfast.value_or_path import as_direction
 from holdfast.values import Direction
+
+
+def require_width(direction: Direction, model: PreTrainedModel, words: str) -> None:
+    """Raises ValueError where the model's residual stream has another width than the direction's model.
+
+    Args:
+        direction: the direction.
+        model: the model, with or without values.
+        words: words for the model.
+    """
+    width = residual_sites(model)[0].shape[0]
+    if len(direction.vector) != width:
+        raise ValueError(
+            f"the direction was made for another model: the residual stream of {maker_words(direction.made_by)} has "
+            f"{len(direction.vector)} dimensions, and that of {words} has {width}; give a direction of this model."
+        )
 
 
 @checked_call
@@ -67,13 +84,9 @@ def steered(
     for name, value, allowed in (("rule", rule, get_args(Rule)), ("where", where, get_args(Where))):
         if value not in allowed:
             raise ValueError(f"{name} is {value!r}; {meant(str(value), allowed)}.")
+    require_width(given, model, model_words(model))
     require_base("the direction", given, model, check_base=check_base)
-    site = residual_site(model, given.layer)
-    if site.shape != tuple(given.vector.shape):
-        raise ValueError(
-            f"the direction has {len(given.vector)} dimensions and the model's stream {site.shape[0]}; give a "
-            "direction of this model."
-        )
+    residual_site(model, given.layer)  # raises ValueError where the model has no such layer
     return _moving(model, given, mover(given, coefficient, rule, renorm), where)
 
 

@@ -40,6 +40,7 @@ from holdfast.intervene.hold.lora_layers import layers_to_hold
 from holdfast.intervene.hold.probe import ROLLED_BACK
 from holdfast.intervene.hold.protect import Protection, innermost, is_protected, protect
 from holdfast.intervene.train.sparse_adamw import SparseAdamW
+from holdfast.models.given import model_words
 from holdfast.value_or_path import as_mask
 from holdfast.values import Mask
 
@@ -119,7 +120,7 @@ class ProtectCallback(TrainerCallback, metaclass=CallbackKind):
             layers_to_hold(model, self.mask)
         elif not any(hasattr(weight, "ds_id") for weight in model.parameters()):  # DeepSpeed empties their shapes
             refuse_adapters(model, WITH_PEFT)
-            refuse_misfit(dict(model.named_parameters()), type(model).__name__, self.mask.shapes)
+            refuse_misfit(dict(model.named_parameters()), model_words(model), self.mask.shapes, self.mask.made_by)
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Unpack[HookArguments]

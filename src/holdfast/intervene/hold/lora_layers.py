@@ -10,6 +10,7 @@ from peft.utils.other import AuxiliaryTrainingWrapper
 from torch import nn
 
 from holdfast.intervene.entries import Entries, find_entries, refuse_misfit
+from holdfast.models.given import model_words
 from holdfast.values import Mask
 
 PLAIN_STARTS = (True, False, "gaussian", "eva")
@@ -23,8 +24,8 @@ def layers_to_hold(model: PeftModel, mask: Mask) -> dict[str, LoraLayer]:
         ValueError: there is none, one can't be held, or the mask was made for another model, as in `protect_lora`.
     """
     parameters = base_parameters(model)
-    names = _read_by_name(parameters, mask)
-    refuse_misfit(parameters, type(model.get_base_model()).__name__, {name: mask.shapes[name] for name in names})
+    shapes = _readable_shapes(parameters, mask)
+    refuse_misfit(parameters, model_words(model.get_base_model()), shapes, mask.made_by)
     _refuse_wrapped(model, mask)
     _refuse_other_starts(model)
     layers = {name: _linear_lora(name, layer, mask.shapes[name]) for name, layer in adapters_of(model, mask).items()}
@@ -73,11 +74,10 @@ def adapters_of(model: PeftModel, mask: Mask) -> dict[str, BaseTunerLayer]:
 def base_entries(model: PeftModel, mask: Mask) -> list[Entries]:
     """Finds the masked entries of the base's floating-point parameters, with or without an adapter."""
     parameters = base_parameters(model)
-    names = _read_by_name(parameters, mask)
-    readable = {name: index for name, index in mask.indices.items() if name in names}
-    shapes = {name: mask.shapes[name] for name in names}
-    kind = type(model.get_base_model()).__name__
-    entries = find_entries(parameters, kind, readable, shapes) if readable else []
+    shapes = _readable_shapes(parameters, mask)
+    readable = {name: index for name, index in mask.indices.items() if name in shapes}
+    base = model_words(model.get_base_model())
+    entries = find_entries(parameters, base, readable, shapes, mask.made_by) if readable else []
     if trained := [entry.name for entry in entries if entry.weight.requires_grad]:
         raise ValueError(
             f"{trained[0]} is trained directly and not only by an adapter, so protect_lora can't hold it; "
@@ -86,9 +86,10 @@ def base_entries(model: PeftModel, mask: Mask) -> list[Entries]:
     return entries
 
 
-def _read_by_name(parameters: Mapping[str, nn.Parameter], mask: Mask) -> list[str]:
-    """Lists the mask's parameters without quantised ones, which have no entries of that shape to read."""
-    return [name for name in mask.shapes if name not in parameters or parameters[name].is_floating_point()]
+def _readable_shapes(parameters: Mapping[str, nn.Parameter], mask: Mask) -> dict[str, tuple[int, ...]]:
+    """Returns the mask's shapes without quantised parameters, which have no entries of that shape to read."""
+    names = [name for name in mask.shapes if name not in parameters or parameters[name].is_floating_point()]
+    return {name: mask.shapes[name] for name in names}
 
 
 def _linear_lora(name: str, layer: BaseTunerLayer, shape: tuple[int, ...]) -> LoraLayer:

@@ -75,7 +75,7 @@ def apply_patch(model: "nn.Module | LoadedModel", patch: Patch | str | Path, *, 
         ValueError: the model is not the patch's base, or the patch is applied already.
     """
     model, patch = _checked("apply_patch", model, patch)
-    entries = select_entries(model, patch.indices, patch.shapes)
+    entries = select_entries(model, patch.indices, patch.shapes, patch.made_by)
     try:
         require_base("the patch", patch, model, check_base=check_base)
     except ValueError:
@@ -98,7 +98,7 @@ def revert_patch(model: "nn.Module | LoadedModel", patch: Patch | str | Path, *,
     model, patch = _checked("revert_patch", model, patch)
     if patch.old_values is None:
         raise ValueError("the patch was saved without old values; load the base checkpoint again instead.")
-    entries = select_entries(model, patch.indices, patch.shapes)
+    entries = select_entries(model, patch.indices, patch.shapes, patch.made_by)
     if (name := _not_applied(entries, patch)) is not None:
         raise ValueError(f"the patch is not applied to this model: {name} holds other values.")
     _write(entries, patch.old_values)
