@@ -152,7 +152,7 @@ def test_show_says_where_it_was_found_and_draws_no_picture(found, capsys):
     assert "testbed:harmful_calibration" in told
     assert str(found[1].layer) in told
     assert call(["show", str(found[0]), "--out", "map.svg"]) == 2
-    assert "a direction has no map by layer" in capsys.readouterr().err
+    assert "a direction has a page and no figure" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
