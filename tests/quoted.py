@@ -96,6 +96,7 @@ def _readme() -> Iterator[Quote]:
 
     yield from _held_and_restored("README.md", "| holding selected weights (SPA)", "| putting 0.1% of the weights back")
     yield Quote("README.md", "| putting 0.1% of the weights back", "0.11", _restored("tuned"))
+    yield Quote("README.md", "| mixing refusals into the task", "0.99", _preserved("mixed"))
 
 
 def _preserved(row: str) -> Value:
@@ -137,7 +138,7 @@ def _claims() -> Iterator[Quote]:
     held, mixed = "| On a real model holding the top 1%", "| Refusals, or the model's own answers, mixed into"
     yield from _held_and_restored(CLAIMS, held, "| Few weights, chosen by their effect")
     yield Quote(CLAIMS, held, "0.98", _real("aligned model", NEW))
-    yield Quote(CLAIMS, mixed, "1.00", _preserved("mixed"))
+    yield Quote(CLAIMS, mixed, "0.99", _preserved("mixed"))
     yield Quote(CLAIMS, mixed, "0.28", _preserved("spa | 1.0%"))
     for row, numbers in (("spa | 1.0%", ("+0.18", "+0.09", "+0.26")), ("random | 1.0%", ("+0.01", "-0.02", "+0.03"))):
         for part, number in enumerate(numbers):

@@ -200,14 +200,23 @@ def restored() -> str:
     return markdown(header, rows)
 
 
-def preserved() -> str:
-    """Writes what every method of fine-tuning preserves: means over seeds, and refusals beside plain fine-tuning."""
+def with_borderline() -> str:
+    """Writes what borderline exchanges beside the mixed refusals change, paired by prompt and seed."""
     groups = grouped(load_cells("preserve"), ("method", "share", "rate"))
+    pairs = matched(groups["mixed_borderline", 0.0, 3e-5], groups["mixed", 0.0, 3e-5])
+    mine, theirs = ([pair[side] for pair in pairs] for side in (0, 1))
+    rows = [[str(len(pairs)), *(interval(difference(mine, theirs, kind)) for kind in ("refusal", "borderline"))]]
+    return markdown(["seeds", "refuses harmful", "refuses borderline"], rows)
+
+
+def preserved(name: str = "preserve") -> str:
+    """Writes what every method of fine-tuning preserves: means over seeds, and refusals beside plain fine-tuning."""
+    groups = grouped(load_cells(name), ("method", "share", "rate"))
     rates = sorted({key[2] for key in groups if key})
     rows = []
     for key in sorted((key for key in groups if key), key=lambda key: (rates.index(key[2]), key[1], key[0])):
         cells, plain = groups[key], groups.get(("plain", 0.0, key[2]), [])
-        names = ("refusal/harmful", "borderline", "task", "utility")
+        names = ("refusal/harmful", "borderline", "over_refusal/questions", "task", "utility")
         means = [f"{fmean(cell['rates'][name]['value'] for cell in cells):.2f}" for name in names]
         perplexity = f"{fmean(cell['rates']['perplexity']['value'] for cell in cells):.1f}"
         pairs = matched(cells, plain) if key[0] != "plain" else []
@@ -215,8 +224,8 @@ def preserved() -> str:
         beside = interval(difference(mine, theirs, "refusal")) if pairs else ""
         share = f"{key[1]:.1%}" if key[1] else ""
         rows.append([key[0], share, f"{key[2]:g}", str(len(cells)), *means, perplexity, beside])
-    header = ["method", "held", "rate", "seeds", "refuses harmful", "refuses borderline", "task", "utility",
-              "perplexity", "refusals beside plain"]  # fmt: skip
+    header = ["method", "held", "rate", "seeds", "refuses harmful", "refuses borderline", "refuses questions", "task",
+              "utility", "perplexity", "refusals beside plain"]  # fmt: skip
     return markdown(header, rows) if rows else "not run\n"
 
 
@@ -306,6 +315,8 @@ def main() -> None:
         "noise differences": differences("noise", noisy, "top", "random"),
         "restore": restored(),
         "preserve": preserved(),
+        "preserve, with borderline": with_borderline(),
+        "preserve, MemoTrap": preserved("preserve_memotrap"),
         "where": located(),
         "overlaps": overlapping(),
         "predict": predicted(),

@@ -307,8 +307,9 @@ class SafetyFiles(Options):
     """Prompt sets of the methods that learn from safety data while a model is fine-tuned."""
 
     safety: Annotated[str | None, PRESERVE] = None
-    """mixed: harmful prompts with refusals. replay, kl, der, safegrad: harmful prompts, to which the start model
-    answers by itself. A file, testbed:NAME, or a name of `holdfast prompts list`."""
+    """mixed: harmful prompts with refusals. Borderline prompts with helpful answers among them keep over-refusal low.
+    replay, kl, der, safegrad: harmful prompts, to which the start model answers by itself. A file, testbed:NAME, or a
+    name of `holdfast prompts list`."""
     held_out: Annotated[tuple[str, ...], PRESERVE] = ()
     """Prompt sets that will evaluate the model. A safety prompt that is among them is refused."""
 
