@@ -146,8 +146,8 @@ def _hold(report: Report, answer: str | None) -> list[Step]:
         return [Step(f"Fine-tune with this mask held. Put your own task in place of {task}.", command)]
     if answer == "No":
         text = (
-            "Holding this mask did not keep safety. Mix refusals into the task, and compare. Add borderline prompts with "
-            f"helpful answers to their file.{_stands_for(report)}"
+            "Holding this mask did not keep safety. Mix refusals into the task, and compare. Add borderline prompts "
+            f"with helpful answers to their file.{_stands_for(report)}"
         )
         return [
             Step(text, f"holdfast adapt {model} --method mixed --safety {refusals} --task {task} --out tuned"),
