@@ -41,7 +41,7 @@ COMMANDS_WITH_0 = {
     "reproduce --tolerance", "direction find --layer", "direction transplant --layer", "prompts show --limit",
 }  # fmt: skip
 """Options that take 0. So do all seeds."""
-NEGATIVE_FIELDS = {"SelectFlags.threshold", "ThresholdOptions.threshold", "SafeLoraOptions.threshold"}
+NEGATIVE_FIELDS = {"SelectorOptions.threshold", "ThresholdOptions.threshold", "SafeLoraOptions.threshold"}
 """Options that take -1: scores and cosines may be negative."""
 FIELDS_OF_LAYERS = {"layers"}
 """Numbers of layers, which are compared with the layers of the scores."""
@@ -57,10 +57,12 @@ NO_TEMPERATURE_OF_0 = {"ScoringOptions.temperature"}
 
 
 def import_options() -> None:
-    """Imports every module that defines a class of options."""
+    """Imports every command, and every module that defines a class of options."""
     root = Path(holdfast.__file__).parent
     for path in sorted(root.rglob("*.py")):
-        if re.search(r"^class \w+\((\w*Options|Shared\w*)\)", path.read_text(), re.MULTILINE):
+        if path.parent.name == "commands" or re.search(
+            r"^class \w+\((\w*Options|Shared\w*)\)", path.read_text(), re.MULTILINE
+        ):
             import_module(".".join(path.relative_to(root.parent).with_suffix("").parts))
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from cyclopts import Parameter
 from rich.table import Table
 
 from holdfast.commands.console import Json, show, shown_progress, table, unless_quiet
@@ -15,7 +16,7 @@ from holdfast.holm import holm
 from holdfast.intervene.edit.options import SteeringOptions
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.models.options import GenerateOptions
-from holdfast.option_groups import STEERED
+from holdfast.option_groups import METHOD, STEERED
 from holdfast.pipeline.options import JudgeOptions, SuiteFiles, VerifyOptions
 from holdfast.progress import hidden
 
@@ -43,6 +44,7 @@ def verify(
     *,
     mask: Path | None = None,
     project_out: Annotated[Path | None, STEERED] = None,
+    zero: Annotated[bool, Parameter(negative=""), METHOD] = False,
     control: Path | None = None,
     judge: SafetyJudge = REFUSAL_RULES,
     out: Path,
@@ -69,8 +71,10 @@ def verify(
     project_out
         In place of a mask: a file of `holdfast direction find`. Measures what the model does without that direction in
         its residual stream, beside as many random directions as --draws.
+    zero
+        Zeroes weights or neurons in place of noise, beside --draws random masks.
     control
-        Random mask of the same size. It gets as many draws of the same noise. A paired test compares the two.
+        Random mask of the same size, for a paired test. It gets as many draws of noise.
     out
         Folder for the evaluations: one of the untouched model and one per draw. Evaluations already there are kept.
     refusals
@@ -81,13 +85,12 @@ def verify(
     json
         Print one JSON object in place of tables.
     """
-    if project_out is not None:
-        _refuse_beside_project_out(
-            {"--mask": mask, "--control": control, "--refusals": refusals, "--steer.direction": steer.direction}
-        )
+    if project_out is not None or zero:
+        ratios = None if options.ratios == VerifyOptions().ratios else options.ratios
+        idle = {"--control": control, "--refusals": refusals, "--steer.direction": steer.direction, "--ratios": ratios}
         _verify_without(
-            project_out, model=model, files=suite, out=out, judge=judge, judging=judging, generation=generate,
-            draws=options.draws, limit=options.limit, seed=seed, json=json,
+            mask, project_out, zero=zero, idle=idle, json=json, model=model, files=suite, out=out, judge=judge,
+            judging=judging, generation=generate, draws=options.draws, limit=options.limit, seed=seed,
         )  # fmt: skip
         return
     if mask is None:
@@ -104,21 +107,40 @@ def verify(
     _show_noise(measured, spec, options, json)
 
 
-def _refuse_beside_project_out(options: Mapping[str, object]) -> None:
-    """Raises ValueError for options that have no effect where a direction is projected out."""
-    if given := [name for name, value in options.items() if value is not None]:
-        raise ValueError(f"{given[0]} has no effect with --project-out; leave one of the two out.")
+def _verify_without(
+    mask: Path | None,
+    project_out: Path | None,
+    *,
+    zero: bool,
+    idle: Mapping[str, object],
+    json: bool,
+    out: Path,
+    **inputs: Any,
+) -> None:
+    """Measures the model with a mask at zero, or without a direction, and prints the rates."""
+    from holdfast.commands.projected import show_projected, show_zeroed
 
+    if project_out is not None:
+        _refuse_idle("--project-out", {"--mask": mask, **idle, "--zero": zero or None})
+        from holdfast.pipeline.projecting import ProjectSpec, verify_without
 
-def _verify_without(direction: Path, *, json: bool, **inputs: Any) -> None:
-    """Measures the model without a direction, and prints the rates."""
-    from holdfast.commands.projected import show_projected
-    from holdfast.pipeline.projecting import ProjectSpec, verify_without
+        with shown_progress() as progress:
+            projected = verify_without(ProjectSpec(direction=project_out, out=out, **inputs), progress)
+        return show_projected(projected, out, json)
+    if mask is None:
+        raise ValueError(NOTHING)
+    _refuse_idle("--zero", idle)
+    from holdfast.pipeline.zeroing import ZeroSpec, verify_zeroed
 
-    spec = ProjectSpec(direction=direction, **inputs)
     with shown_progress() as progress:
-        measured = verify_without(spec, progress)
-    show_projected(measured, spec.out, json)
+        zeroed = verify_zeroed(ZeroSpec(mask=mask, out=out, **inputs), progress)
+    return show_zeroed(zeroed, out, json)
+
+
+def _refuse_idle(flag: str, options: Mapping[str, object]) -> None:
+    """Raises ValueError for options that have no effect beside what is measured in place of noise."""
+    if given := [name for name, value in options.items() if value is not None]:
+        raise ValueError(f"{given[0]} has no effect with {flag}; leave one of the two out.")
 
 
 def _show_noise(measured: "Verification", spec: "NoiseSpec", options: VerifyOptions, json: bool) -> None:
