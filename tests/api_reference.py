@@ -77,7 +77,7 @@ SECTIONS = {
         "pipeline.probe.top_mask_refresh",
         "pipeline.direction_probe.direction_turn_probe",
         "pipeline.directions.find_direction",
-        *("intervene.train.sparse_adamw.SparseAdamW", "intervene.edit.perturb.perturbed"),
+        *("intervene.train.sparse_adamw.SparseAdamW", "intervene.edit.perturb.perturbed", "intervene.edit.zero.zeroed"),
         *("intervene.edit.steer.steered", "directions.random.random_direction"),
         *("pipeline.direction_editing.edit_direction", "pipeline.direction_editing.DirectionEdit"),
         *("pipeline.direction_editing.Evenness", "pipeline.direction_editing.ShiftByToken"),

@@ -56,7 +56,7 @@ def write_all(folder):
     (folder / "prompts.jsonl").write_text('{"prompt": "a"}\n{"prompt": "b"}\n')
     (folder / "notes.txt").write_text("years of work")
     (folder / "empty").touch()
-    (folder / "binary").write_bytes(os.urandom(64) + b"\0\xff")
+    (folder / "binary").write_bytes(b"\x01" + os.urandom(64) + b"\0\xff")
     (folder / "model.pt").write_bytes(b"PK\x03\x04" + b"\0" * 60)
     (folder / "folder").mkdir()
 

@@ -16,6 +16,7 @@ from .evaluate.loading import load_evaluation as load_evaluation
 from .evaluate.suite import Suite as Suite
 from .intervene.edit.perturb import perturbed as perturbed
 from .intervene.edit.steer import steered as steered
+from .intervene.edit.zero import zeroed as zeroed
 from .intervene.hold.callback import ProtectCallback as ProtectCallback
 from .intervene.hold.lora import load_protected as load_protected
 from .intervene.hold.lora import merge_protected as merge_protected

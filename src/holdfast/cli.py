@@ -64,7 +64,7 @@ COMMANDS = {
     "check": "Check that a tuned checkpoint kept every bit of a mask's weights.",
     "evaluate": "Measure attack success, over-refusal and utility of a checkpoint.",
     "judge-card": "Measure a judge on responses that people labelled.",
-    "verify": "Put noise on a mask's weights and measure what happens to safety.",
+    "verify": "Put noise on a mask's weights, or zero them, and measure what happens to safety.",
     "compare": "Compare two evaluations, with an exit code: a gate for releases.",
     "report": "Write the page of a run, or a card and results of an evaluation to publish.",
     "reproduce": "Make an evaluation again from its reproduce.json, and compare both.",

@@ -100,9 +100,9 @@ class Scores(SameContent):
         object.__setattr__(self, "entries", sorted_by_name(self.entries))
 
     def __repr__(self) -> str:
-        control, parameters = control_words(self.made_by), counted(len(self.entries), "parameter")
-        size = f"{self.num_entries:,} {UNITS[self.granularity]} in {parameters}"
-        return f"<{type(self).__name__}: {control}{size}, unit {self.unit!r}, base {self.base[:12]}>"
+        parameters = f"{self.num_entries:,} {UNITS[self.granularity]} in {counted(len(self.entries), 'parameter')}"
+        control = control_words(self.made_by)
+        return f"<{type(self).__name__}: {control}{parameters}, unit {self.unit!r}, base {self.base[:12]}>"
 
     @property
     def num_entries(self) -> int:
@@ -166,9 +166,9 @@ class Mask(SameContent):
         object.__setattr__(self, "shapes", sorted_by_name(self.shapes))
 
     def __repr__(self) -> str:
-        counts = f"{len(self):,} of {self.num_entries:,} {UNITS[self.granularity]}"
-        selected = f"{control_words(self.made_by)}{counts} (density {self.density:.3g})"
-        return f"<Mask: {selected} in {counted(len(self.indices), 'parameter')}, base {self.base[:12]}>"
+        selected = f"{len(self):,} of {self.num_entries:,} {UNITS[self.granularity]} (density {self.density:.3g})"
+        control = control_words(self.made_by)
+        return f"<Mask: {control}{selected} in {counted(len(self.indices), 'parameter')}, base {self.base[:12]}>"
 
     def __getitem__(self, name: str) -> Int[Tensor, " selected"]:
         """Returns the selected indices of a scored parameter, which may be none.

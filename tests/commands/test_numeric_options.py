@@ -57,10 +57,12 @@ NO_TEMPERATURE_OF_0 = {"ScoringOptions.temperature"}
 
 
 def import_options() -> None:
-    """Imports every module that defines a class of options."""
+    """Imports every command, and every module that defines a class of options."""
     root = Path(holdfast.__file__).parent
     for path in sorted(root.rglob("*.py")):
-        if re.search(r"^class \w+\((\w*Options|Shared\w*)\)", path.read_text(), re.MULTILINE):
+        if path.parent.name == "commands" or re.search(
+            r"^class \w+\((\w*Options|Shared\w*)\)", path.read_text(), re.MULTILINE
+        ):
             import_module(".".join(path.relative_to(root.parent).with_suffix("").parts))
 
 

@@ -36,7 +36,7 @@ def test_the_fingerprint_changes_with_one_entry(llama):
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(ValueError, match="does not exist; give a folder"):
+    with pytest.raises(ValueError, match=r"does not exist; check the path\. A hub id has the form OWNER/NAME"):
         load_model(str(tmp_path / "none"))
 
 
@@ -133,8 +133,9 @@ def test_the_first_weight_of_another_shape_is_named(folder):
         load_model(str(folder))
 
 
-def test_an_id_without_a_slash_is_looked_for_on_the_hub():
-    with pytest.raises(ValueError, match=r"hub could not be reached|was not found"):
+def test_an_id_without_a_slash_is_looked_for_on_the_hub_and_told_first_as_a_path():
+    told = r"^there is no folder 'gpt2-of-nobody'; check the path\. A hub id has the form OWNER/NAME, such as .*\. "
+    with pytest.raises(ValueError, match=told + "The hub (could not be reached|has no model of that name)"):
         load_model("gpt2-of-nobody")
 
 

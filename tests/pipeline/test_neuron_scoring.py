@@ -67,9 +67,10 @@ def test_scores_masks_and_training_go_through_files(folder, capsys):
     assert held["protected_identical"]
 
 
-def test_contrast_takes_other_prompts(folder):
+def test_contrast_takes_other_prompts(folder, capsys):
     arguments = ["--unit", "neuron", "--method", "contrast", "--against", str(folder / "harmless.txt")]
     assert score(folder, "contrast.safetensors", *arguments) == 0
+    assert "or with as many neurons in every tensor as the two masks" in " ".join(capsys.readouterr().out.split())
     scores = load_scores(folder / "contrast.safetensors")
     assert int(scores.entries[NAME].argmax()) == PLANTED
     assert not (folder / "contrast_examples.safetensors").exists()

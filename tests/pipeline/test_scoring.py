@@ -153,6 +153,22 @@ def test_a_curve_of_one_size_is_left_out_with_a_warning_before_the_model_is_load
     assert not scoring.convergence_of(out).exists()
 
 
+def test_few_prompts_are_warned_of_once_and_not_with_a_built_in_model(tmp_path, caplog):
+    config, out = small_config(tmp_path), tmp_path / "scores.safetensors"
+    for model in (str(tmp_path / "nowhere"), "testbed:nowhere"):
+        with pytest.raises(ValueError, match="nowhere"):
+            scoring.score_safety(model, "testbed:guard", config.calibration.harmful, out)
+    sentence = "only 8 distinct prompts are scored, and other prompts would give other scores; take at least 64"
+    assert [record.levelname for record in caplog.records if sentence in record.getMessage()] == ["WARNING"]
+    assert caplog.text.count("distinct prompts are scored") == 1
+
+
+def test_enough_prompts_are_not_warned_of(tmp_path, caplog):
+    with pytest.raises(ValueError, match="nowhere"):
+        scoring.score_likelihood(str(tmp_path / "nowhere"), "testbed:refusals#first=64", tmp_path / "scores")
+    assert "distinct prompts" not in caplog.text
+
+
 @pytest.mark.parametrize(
     ("judge", "sentence"),
     [

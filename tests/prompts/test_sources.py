@@ -137,6 +137,14 @@ def test_columns_that_everybody_knows_are_found_and_told(tmp_path, caplog, row, 
     assert {record.levelname for record in caplog.records} == {"NOTE"}
 
 
+@pytest.mark.parametrize("column", ["messages", "conversations"])
+def test_a_conversation_in_the_format_of_trainers_is_read_without_a_note(tmp_path, caplog, column):
+    turns = [{"role": "user", "content": "p"}, {"role": "assistant", "content": "r"}]
+    (loaded,) = load_exchanges(write(tmp_path, json.dumps({column: turns})))
+    assert (loaded.prompt, loaded.response) == ("p", "r")
+    assert caplog.text == ""
+
+
 @pytest.mark.parametrize(
     ("row", "response"),
     [

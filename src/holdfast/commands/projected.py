@@ -1,41 +1,76 @@
-"""Prints what a model does without a direction: rates beside those without random directions."""
+"""Prints what a model does without a direction or without the units of a mask, beside random ones."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from holdfast.commands.console import show, table, unless_quiet
 from holdfast.commands.rates import measured_rates, range_cells, rate_cells
 
 if TYPE_CHECKING:
+    from holdfast.outcomes import Evaluation
     from holdfast.pipeline.projecting import Projected
+    from holdfast.pipeline.zeroing import Zeroed
 
 HOW_TO_READ = (
-    "The direction carries something beyond chance where its rate lies outside the range of the random directions. "
-    "The model was given back as it was, and nothing else was written than these evaluations."
+    "{subject} something beyond chance where its rate lies outside the range of the random {others}. 19 of them or "
+    "more (--draws 19) can show an effect at p 0.05. The model was given back as it was, and nothing else was written "
+    "than these evaluations."
+)
+
+
+class _Words(NamedTuple):
+    """Words for what was left out."""
+
+    key: str
+    """Key of its rates in JSON."""
+    title: str
+    row: str
+    note: str
+
+
+DIRECTION = _Words(
+    "projected_out",
+    "Rates without a direction of the residual stream",
+    "the direction",
+    HOW_TO_READ.format(subject="The direction carries", others="directions"),
+)
+MASK = _Words(
+    "zeroed",
+    "Rates while the units of a mask are zero",
+    "the mask",
+    HOW_TO_READ.format(subject="The mask carries", others="masks"),
 )
 
 
 def show_projected(measured: "Projected", out: Path, json: bool) -> None:
     """Prints the rates of the untouched model, without the direction, and without random ones."""
+    _show(DIRECTION, (measured.untouched, measured.projected), measured.random, out, json)
+
+
+def show_zeroed(measured: "Zeroed", out: Path, json: bool) -> None:
+    """Prints the rates of the untouched model, with a mask at zero, and with random ones at zero."""
+    _show(MASK, (measured.untouched, measured.zeroed), measured.random, out, json)
+
+
+def _show(
+    words: _Words, sides: "tuple[Evaluation, Evaluation]", random: "Sequence[Evaluation]", out: Path, json: bool
+) -> None:
     from holdfast.report.schema import suite_json
     from holdfast.report.words import measure_words
 
-    measures = list(measured_rates(measured.untouched))
+    untouched, changed = sides
+    measures = list(measured_rates(untouched))
     rows = [
-        ("nothing", *rate_cells(measured.untouched, measures)),
-        ("the direction", *rate_cells(measured.projected, measures)),
-        (f"{len(measured.random)} random ones", *range_cells(measured.random, measures)),
+        ("nothing", *rate_cells(untouched, measures)),
+        (words.row, *rate_cells(changed, measures)),
+        (f"{len(random)} random ones", *range_cells(random, measures)),
     ]
     result = {
         "out": str(out),
-        "untouched": suite_json(measured.untouched),
-        "projected_out": suite_json(measured.projected),
-        "random": [suite_json(drawn) for drawn in measured.random],
+        "untouched": suite_json(untouched),
+        words.key: suite_json(changed),
+        "random": [suite_json(drawn) for drawn in random],
     }
     header = ("without", *map(measure_words, measures))
-    show(
-        result,
-        [table("Rates without a direction of the residual stream", header, rows)],
-        json,
-        note=unless_quiet(HOW_TO_READ),
-    )
+    show(result, [table(words.title, header, rows)], json, note=unless_quiet(words.note))

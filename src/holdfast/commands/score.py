@@ -36,7 +36,7 @@ AGREEING = 0.5
 """IoU of the two halves' masks below which a note advises more prompts."""
 PER_TENSOR = "random IoU, as many in every tensor"
 TWO_CONTROLS = (
-    "Random masks are drawn from all scored weights, or with as many weights in every tensor as the two masks. The "
+    "Random masks are drawn from all scored {units}, or with as many {units} in every tensor as the two masks. The "
     "second control is the fairer one where layers differ in density."
 )
 NO_PROMPTS = "Method {} uses no prompts, so there is no agreement of two halves to show, and --prompts changed nothing."
@@ -123,18 +123,19 @@ def _show_scores(
     tables = [layer_table(title, where.by_layer, file=spec.out), *tables]
     note = f"{'Mask' if spec.layers.keep else 'Scores'}: {spec.out}"
     explained = [] if spec.uses_prompts else [NO_PROMPTS.format(spec.options.method)]
-    explained += [TWO_CONTROLS] if result.get("stability") else []
-    explained += _unsteady(result.get("stability"))
+    units = "neurons" if spec.by_neuron else "weights"
+    explained += [TWO_CONTROLS.format(units=units)] if result.get("stability") else []
+    explained += _unsteady(result.get("stability"), units)
     note += unless_quiet("".join(f"\n{sentence}" for sentence in explained))
     show({**result, "by_component": where.by_layer.records()}, tables, json, note=note)
 
 
-def _unsteady(agreement: object) -> list[str]:
-    """Returns a note that other prompts would select other weights. Empty where the two halves' masks agree."""
+def _unsteady(agreement: object, units: str) -> list[str]:
+    """Returns a note that other prompts would select other units. Empty where the two halves' masks agree."""
     iou = agreement.get("iou") if isinstance(agreement, Mapping) else None
     if not isinstance(iou, float) or iou >= AGREEING:
         return []
-    return [f"The halves have an IoU of {iou:.2f}: other prompts select other weights. More prompts steady the mask."]
+    return [f"The halves have an IoU of {iou:.2f}: other prompts select other {units}. More prompts steady the mask."]
 
 
 def _collected(

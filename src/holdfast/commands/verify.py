@@ -17,7 +17,7 @@ from holdfast.holm import holm
 from holdfast.intervene.edit.options import SteeringOptions
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.models.options import GenerateOptions
-from holdfast.option_groups import STEERED
+from holdfast.option_groups import METHOD, STEERED
 from holdfast.pipeline.options import JudgeOptions, SuiteFiles, VerifyOptions
 from holdfast.progress import hidden
 
@@ -48,8 +48,10 @@ class VerifiedFiles(Options):
     project_out: Annotated[Path | None, STEERED] = None
     """In place of a mask: a file of `holdfast direction find`. Measures what the model does without that direction in
     its residual stream, beside as many random directions as --draws."""
+    zero: Annotated[bool, Parameter(negative=""), METHOD] = False
+    """Zeroes weights or neurons in place of noise, beside --draws random masks."""
     control: Path | None = None
-    """Random mask of the same size. It gets as many draws of the same noise. A paired test compares the two."""
+    """Random mask of the same size, for a paired test. It gets as many draws of noise."""
 
 
 def verify(
@@ -80,17 +82,23 @@ def verify(
         Folder for the evaluations: one of the untouched model and one per draw. Evaluations already there are kept.
     refusals
         Harmful prompts with refusals, other ones than the scores were made from. Measures the perplexity of the
-        refusals, which noise changes even in a model that refuses hardly anything.
+        refusals, also in a model that refuses hardly anything.
     seed
         Seed of the first draw of noise.
     json
         Print one JSON object in place of tables.
     """
-    if verified.project_out is not None:
-        _refuse_beside_project_out(verified, {"--refusals": refusals, "--steer.direction": steer.direction})
+    if verified.project_out is not None or verified.zero:
+        ratios = None if options.ratios == VerifyOptions().ratios else options.ratios
+        idle = {
+            "--control": verified.control,
+            "--refusals": refusals,
+            "--steer.direction": steer.direction,
+            "--ratios": ratios,
+        }
         _verify_without(
-            verified.project_out, model=model, files=suite, out=out, judge=judge, judging=judging, generation=generate,
-            draws=options.draws, limit=options.limit, seed=seed, json=json,
+            verified, idle=idle, json=json, model=model, files=suite, out=out, judge=judge, judging=judging,
+            generation=generate, draws=options.draws, limit=options.limit, seed=seed,
         )  # fmt: skip
         return
     if verified.mask is None:
@@ -107,22 +115,33 @@ def verify(
     _show_noise(measured, spec, options, json)
 
 
-def _refuse_beside_project_out(verified: VerifiedFiles, options: Mapping[str, object]) -> None:
-    """Raises ValueError for a mask, a control or options that have no effect where a direction is projected out."""
-    values = {"--mask": verified.mask, "--control": verified.control, **options}
-    if given := [name for name, value in values.items() if value is not None]:
-        raise ValueError(f"{given[0]} has no effect with --project-out; leave one of the two out.")
+def _verify_without(
+    verified: VerifiedFiles, *, idle: Mapping[str, object], json: bool, out: Path, **inputs: Any
+) -> None:
+    """Measures the model with a mask at zero, or without a direction, and prints the rates."""
+    from holdfast.commands.projected import show_projected, show_zeroed
 
+    if verified.project_out is not None:
+        _refuse_idle("--project-out", {"--mask": verified.mask, **idle, "--zero": verified.zero or None})
+        from holdfast.pipeline.projecting import ProjectSpec, verify_without
 
-def _verify_without(direction: Path, *, json: bool, **inputs: Any) -> None:
-    """Measures the model without a direction, and prints the rates."""
-    from holdfast.commands.projected import show_projected
-    from holdfast.pipeline.projecting import ProjectSpec, verify_without
+        with shown_progress() as progress:
+            projected = verify_without(ProjectSpec(direction=verified.project_out, out=out, **inputs), progress)
+        return show_projected(projected, out, json)
+    if verified.mask is None:
+        raise ValueError(NOTHING)
+    _refuse_idle("--zero", idle)
+    from holdfast.pipeline.zeroing import ZeroSpec, verify_zeroed
 
-    spec = ProjectSpec(direction=direction, **inputs)
     with shown_progress() as progress:
-        measured = verify_without(spec, progress)
-    show_projected(measured, spec.out, json)
+        zeroed = verify_zeroed(ZeroSpec(mask=verified.mask, out=out, **inputs), progress)
+    return show_zeroed(zeroed, out, json)
+
+
+def _refuse_idle(flag: str, options: Mapping[str, object]) -> None:
+    """Raises ValueError for options that have no effect beside what is measured in place of noise."""
+    if given := [name for name, value in options.items() if value is not None]:
+        raise ValueError(f"{given[0]} has no effect with {flag}; leave one of the two out.")
 
 
 def _show_noise(measured: "Verification", spec: "NoiseSpec", options: VerifyOptions, json: bool) -> None:

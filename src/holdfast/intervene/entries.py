@@ -4,7 +4,8 @@ For a model that FSDP2 shards, each process finds the mask's entries in its own 
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -124,6 +125,17 @@ def masked_entries(model: nn.Module, mask: Mask) -> list[Entries]:
             "holdfast.neuron_weights(model, mask)."
         )
     return select_entries(model, mask.indices, mask.shapes, mask.made_by)
+
+
+@contextmanager
+def restored(entries: Sequence[Entries]) -> Iterator[list[Float[Tensor, " selected"]]]:
+    """Yields the values of these entries, and writes them back at the end of the block, also after an exception."""
+    saved = [entry.read() for entry in entries]
+    try:
+        yield saved
+    finally:
+        for entry, values in zip(entries, saved, strict=True):
+            entry.write(values)
 
 
 def mask_digest(mask: Mask) -> str:

@@ -32,6 +32,7 @@ _AS_FOLDER = (
     "give the folder of a Hugging Face model, with config.json and safetensors files; transformers converts a GGUF "
     "file (`from_pretrained(FOLDER, gguf_file=FILE)`, then `save_pretrained`)"
 )
+HUB_ID = "A hub id has the form OWNER/NAME, such as HuggingFaceTB/SmolLM2-135M-Instruct."
 
 
 def resolve(name: str, *, with_weights: bool = True) -> str:
@@ -166,7 +167,7 @@ def _check_folder(folder: Path, *, with_weights: bool) -> None:
             )
         raise ValueError(f"model {str(folder)!r} is a file; {_AS_FOLDER}.")
     if not folder.is_dir():
-        raise ValueError(f"model folder {str(folder)!r} does not exist; give a folder with config.json, or a hub id.")
+        raise ValueError(f"model folder {str(folder)!r} does not exist; check the path. {HUB_ID}")
     if not (folder / "config.json").is_file():
         raise ValueError(f"model folder {str(folder)!r} {_what_it_holds(folder)}.")
     if with_weights and not any(folder.glob("*.safetensors")):
@@ -234,7 +235,11 @@ def _explain(name: str, source: str, error: Exception) -> str:
     text = f"{type(error).__name__} {error}".casefold()
     if "gated" in text or "401" in text or "403" in text:
         return f"model {name!r} is gated: accept its terms on its hub page, then set HF_TOKEN in the environment."
-    if "not a valid model identifier" in text or "404" in text or "repository not found" in text:
+    is_unknown = "not a valid model identifier" in text or "404" in text or "repository not found" in text
+    if "/" not in source:
+        hub = "has no model of that name" if is_unknown else f"could not be reached: {reason.rstrip('.')}"
+        return f"{no_folder(name, source)}; check the path. {HUB_ID} The hub {hub}."
+    if is_unknown:
         return f"{no_folder(name, source)}, and the hub has no model of that name; check the spelling."
     return (
         f"{no_folder(name, source)}, and the hub could not be reached: {reason.rstrip('.')}. "

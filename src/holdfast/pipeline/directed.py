@@ -3,37 +3,24 @@
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from holdfast.artifacts import load_direction, refuse_other_base
+from holdfast.artifacts import load_direction
 from holdfast.directions.random import random_direction
 from holdfast.evaluate.suite import Suite
-from holdfast.models.load import LoadedModel, load_model
-from holdfast.models.options import refuse_other_engine
-from holdfast.pipeline.changed_model import MeasuredSpec, made_by_of
-from holdfast.pipeline.judges import Judge, judges_refusals, load_judge, refuse_idle, require_usable, try_on
-from holdfast.pipeline.options import refuse_samples
-from holdfast.pipeline.outputs import refuse_unclaimable
+from holdfast.models.load import LoadedModel
+from holdfast.pipeline.changed_model import FolderSpec, load_measured, made_by_of, require_measurable
+from holdfast.pipeline.judges import Judge
 from holdfast.pipeline.steered_model import refuse_shared
 from holdfast.pipeline.suites import load_suite
 from holdfast.progress import Progress
 from holdfast.values import Direction
 
 
-class DirectedSpec(MeasuredSpec, Protocol):
+class DirectedSpec(FolderSpec, Protocol):
     """Inputs of all evaluations of a folder, and the direction that they are about."""
-
-    @property
-    def model(self) -> str:
-        """The model."""
-        ...
 
     @property
     def direction(self) -> Path:
         """File of the direction."""
-        ...
-
-    @property
-    def out(self) -> Path:
-        """Folder of the evaluations."""
         ...
 
 
@@ -55,20 +42,11 @@ def open_directed(spec: DirectedSpec, progress: Progress) -> Opened:
         ValueError: an input is missing or wrong, or the direction is of another model or was made from prompts of the
             suite.
     """
-    refuse_idle(spec.judging, spec.judge)
-    refuse_samples(spec.generation)
-    refuse_other_engine(spec.generation)
-    refuse_unclaimable(spec.out)
-    require_usable(spec.judging, spec.judge)
+    require_measurable(spec)
     direction, suite = load_direction(spec.direction), load_suite(spec.files, spec.limit)
     refuse_shared(spec.direction, direction, suite)
-    loaded = load_model(spec.model, progress=progress)
-    judge = load_judge(spec.judge, spec.judging, progress)
-    refuse_other_base(f"the direction {str(spec.direction)!r}", direction, loaded.base, loaded.name)
-    if not judges_refusals(spec.judge, spec.judging):
-        try_on(judge, spec.judge, [prompt.prompt for prompt in suite.harmful])
-    made_by = made_by_of(spec, loaded, judge, suite)
-    return Opened(direction, suite, loaded, judge, made_by)
+    loaded, judge = load_measured(spec, suite, f"the direction {str(spec.direction)!r}", direction, progress)
+    return Opened(direction, suite, loaded, judge, made_by_of(spec, loaded, judge, suite))
 
 
 def drawn(spec: DirectedSpec, direction: Direction, draw: int) -> Direction:

@@ -330,7 +330,7 @@ class VerifyOptions(Options):
     """Strengths of the noise, in standard deviations of each weight's matrix. The paper uses 0.38. Larger values change
     the model more. With none, nothing is verified."""
     draws: int = Field(default=5, ge=1)
-    """Number of random draws of the noise at every strength. More draws narrow the intervals."""
+    """Random draws of the noise at every strength. More draws narrow the intervals."""
     limit: int | None = Field(default=None, ge=1)
     """Prompts to take from every file, counted from its start. Fewer prompts are faster and give wider intervals. By
     default all."""

@@ -16,7 +16,7 @@ from holdfast.pipeline.given_responses import log_given, read_responses
 from holdfast.pipeline.inputs import digest_of
 from holdfast.pipeline.judges import Judge, differentiable, has_weights, load_judge, reading, require_usable, try_on
 from holdfast.pipeline.objectives import make_objective
-from holdfast.pipeline.scoring_spec import ScoringSpec, with_useful_curve
+from holdfast.pipeline.scoring_spec import ScoringSpec, warn_of_few, with_useful_curve
 from holdfast.progress import Progress
 from holdfast.prompts.chat import encode_prompt
 from holdfast.prompts.sources import load_prompts
@@ -194,14 +194,19 @@ def read_source(spec: ScoringSpec, progress: Progress) -> Source:
         return NoPrompts(spec)
     if spec.compares_prompts:
         records = load_prompts(spec.prompts)
-        refuse_too_few([record.prompt for record in records])
+        prompts = [record.prompt for record in records]
+        refuse_too_few(prompts)
+        warn_of_few(spec, prompts)
         return ComparedPrompts(spec, records)
     if spec.objective.given:
         exchanges = load_given(spec.prompts, spec.options)
-        return GivenExchanges(with_useful_curve(spec, [exchange.prompt for exchange in exchanges]), exchanges)
+        prompts = [exchange.prompt for exchange in exchanges]
+        warn_of_few(spec, prompts)
+        return GivenExchanges(with_useful_curve(spec, prompts), exchanges)
     records = load_prompts(spec.prompts, "harmful")
     prompts = [record.prompt for record in records]
     refuse_too_few(prompts)
+    warn_of_few(spec, prompts)
     spec = with_useful_curve(spec, prompts)
     if not spec.uses_objective:
         return UnjudgedPrompts(spec, records)

@@ -8,6 +8,7 @@ from pathlib import Path
 from holdfast.arguments import require_name, require_options, require_seed
 from holdfast.distributed import first, world_size
 from holdfast.models.load import LoadedModel, refuse_one_place, require_model_name
+from holdfast.models.locate import TESTBED
 from holdfast.models.options import GenerateOptions
 from holdfast.objective.registry import OBJECTIVES, ObjectiveRecord
 from holdfast.pipeline.judges import has_weights, refuse_idle, require_judge_name
@@ -37,6 +38,8 @@ from holdfast.score.registry import SCORES
 from holdfast.values import Scores
 
 logger = logging.getLogger(__name__)
+STEADY = 64
+"""Fewest prompts whose scores we call steady (docs/own-model.md)."""
 SET_SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".txt", ".parquet")
 """Ends of the names of prompt files."""
 
@@ -170,6 +173,18 @@ def with_useful_curve(spec: ScoringSpec, prompts: Sequence[str]) -> ScoringSpec:
         distinct,
     )
     return replace(spec, options=spec.options.model_copy(update={"convergence": False}))
+
+
+def warn_of_few(spec: ScoringSpec, prompts: Sequence[str]) -> None:
+    """Warns where a model of the user is scored on few prompts. Built-in models serve examples, which are small."""
+    distinct = len(set(prompts))
+    if distinct < STEADY and not spec.model.startswith(TESTBED):
+        logger.warning(
+            "only %d distinct prompts are scored, and other prompts would give other scores; take at least %d, better "
+            "128 or more.",
+            distinct,
+            STEADY,
+        )
 
 
 def _require_names(spec: ScoringSpec) -> None:

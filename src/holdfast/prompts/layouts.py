@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from holdfast.prompts.known import KNOWN, KnownSet
 from holdfast.prompts.sides import side_of
 
+CONVERSATIONS = ("messages", "conversations", "conversation")
+"""Columns that hold a whole conversation."""
 COMMON = frozenset({"ag_news_train", "ag_news_test"})
 """Public sets whose columns (text, label) are common names that mean something else in many files."""
 
@@ -37,6 +39,11 @@ class Layout:
         """Fields that this layout can read. An answer also serves as a response."""
         named = {*self.columns, *(("prompt",) if self.template else ())}
         return frozenset(named | ({"response"} if "answer" in named else set()))
+
+    @property
+    def is_usual(self) -> bool:
+        """True if a conversation is all that is read, as trainers expect it."""
+        return self.template is None and set(self.columns.values()) <= set(CONVERSATIONS)
 
     @property
     def described(self) -> str:
@@ -88,7 +95,7 @@ ALONE = {
     "prompt": (
         *("prompt", "question", "instruction", "goal", "behavior", "behaviour", "query", "request"),
         *("forbidden_prompt", "problem", "user_input", "user_prompt", "input", "text", "turns"),
-        *("messages", "conversations", "conversation"),
+        *CONVERSATIONS,
     ),
     "response": ("response", "completion", "output", "solution", "answer"),
 }

@@ -154,7 +154,8 @@ class Reader(Generic[Record]):
         return self._layouts[key]
 
     def _tell_of(self, layout: Layout) -> None:
-        self._note(f"reads {layout.described}; to read another column, give FILE#prompt=COLUMN.")
+        if not layout.is_usual:
+            self._note(f"reads {layout.described}; to read another column, give FILE#prompt=COLUMN.")
         if self._is_part(layout):
             column, value = layout.where or ("", "")
             self._note(f"only rows whose {column!r} is {value!r} are read, as in the public set; {EVERY_ROW}")

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from holdfast.arguments import checked_call, require
 from holdfast.config import Seed
+from holdfast.made_by import version
 from holdfast.select.origin import drawn_by
 from holdfast.select.ranking import count_selected, mask_of, refuse_too_many
 from holdfast.select.registry import SELECTORS, Selector
@@ -26,6 +27,7 @@ from holdfast.value_or_path import as_mask, as_scores
 from holdfast.values import Mask, Scores, entries_in
 
 logger = logging.getLogger(__name__)
+NOTHING_TO_MATCH = "the mask to match selects no entry; give one that selects some."
 
 
 class RandomOptions(FractionOptions):
@@ -82,6 +84,22 @@ def select_random(
     return replace(mask, shapes=scores.shapes)
 
 
+def random_like(mask: Mask, seed: int) -> Mask:
+    """Draws a mask with as many entries in every tensor as another. It equals that of `select_random` with `like`.
+
+    Raises:
+        ValueError: the mask selects nothing, or only whole tensors.
+    """
+    if not len(mask):
+        raise ValueError(NOTHING_TO_MATCH)
+    _refuse_whole(mask)
+    generator = torch.Generator().manual_seed(seed)
+    indices = {name: _draw(entries_in(shape), len(mask[name]), generator) for name, shape in mask.shapes.items()}
+    model = {"model": mask.made_by["model"]} if "model" in mask.made_by else {}
+    made_by = {"selector": "random", "seed": seed, "like": dict(mask.made_by), **version(), **model}
+    return replace(mask, indices=indices, made_by=made_by)
+
+
 def _random_options(options: RandomOptions | float, seed: int | None) -> RandomOptions:
     """Returns the options with the fraction and the seed that stand beside them. Fields not given stay unset."""
     if isinstance(options, int | float):
@@ -94,7 +112,7 @@ def _random_options(options: RandomOptions | float, seed: int | None) -> RandomO
 def _refuse_beside(like: Mask, scores: Scores, options: RandomOptions) -> None:
     refuse_other_universe("mask", like, scores)
     if not len(like):
-        raise ValueError("the mask to match selects no entry; give one that selects some.")
+        raise ValueError(NOTHING_TO_MATCH)
     if idle := sorted(options.model_fields_set - {"seed"}):
         raise ValueError(
             f"a mask to match sets how many entries are drawn from every tensor, so {idle[0]} has no effect; leave one "

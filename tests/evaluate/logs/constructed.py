@@ -2,6 +2,8 @@
 
 import json
 
+DATE = "2026-11-30T10:00:00+00:00"
+
 
 def inspect_log(path, scores, *, scorer="includes", samples=None, **changes):
     """A JSON log of inspect: one sample a score, under the ids q0, q1, ..., or these samples."""
@@ -10,7 +12,13 @@ def inspect_log(path, scores, *, scorer="includes", samples=None, **changes):
     log = {
         "version": 2,
         "status": "success",
-        "eval": {"task": "questions", "task_version": 0, "model": path.stem, "packages": {"inspect_ai": "0.3.285"}},
+        "eval": {
+            "task": "questions",
+            "task_version": 0,
+            "model": path.stem,
+            "packages": {"inspect_ai": "0.3.285"},
+            "created": DATE,
+        },
         "plan": {"config": {}},
         "results": {"total_samples": len(samples)},
         "samples": samples,

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
@@ -318,10 +319,15 @@ def test_a_log_before_that_is_newer_is_warned_of_with_both_models(program, made)
     assert warning.endswith("so the two may be swapped; check the order of the two paths.")
 
 
-def test_logs_without_a_date_are_not_warned_of(tmp_path):
-    before, after = inspect_logs(tmp_path, ["C", "I"], ["C", "C"])
-    assert before.began is None
-    assert not any("newer" in one for one in gate_logs(after, before).warnings)
+def test_of_logs_without_a_date_one_note_says_which_is_taken_as_before(tmp_path):
+    before, after = (replace(log, began=None) for log in inspect_logs(tmp_path, ["C", "I"], ["C", "C"]))
+    (note,) = [one for one in gate_logs(after, before).warnings if "began" in one]
+    taken = f"{str(after.path)!r} is taken as before and {str(before.path)!r} as after"
+    assert note == f"neither log says when its run began, so {taken}; check the order of the two paths."
+    dated = replace(before, began=datetime(2026, 11, 30, tzinfo=UTC))
+    assert not any("began" in one for one in gate_logs(dated, after).warnings)
+    nameless = (replace(log, model=None) for log in (before, after))
+    assert len([one for one in gate_logs(*nameless).warnings if "order of the two paths" in one]) == 1
 
 
 def test_the_name_of_a_samples_file_dates_a_log_of_lm_eval(tmp_path):

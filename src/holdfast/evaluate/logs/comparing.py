@@ -80,8 +80,10 @@ def gate_logs(
     for condition in conditions:
         _require_measure(condition.measure, compared, f"the condition {condition.text!r} names")
     about = (matched.warning, warning_of_repeats(matched.pairs), warning_of_generation(before, after))
-    names = _warning_of_no_names(before, after) or _warning_of_one_name(before, after)
-    warnings = tuple(filter(None, (*about, names, _warning_of_order(before, after))))
+    no_names = _warning_of_no_names(before, after)
+    order = None if no_names and not before.began and not after.began else _warning_of_order(before, after)
+    names = no_names or _warning_of_one_name(before, after)
+    warnings = tuple(filter(None, (*about, names, order)))
     gate = gate_measures(compared, conditions, options)
     sides = (_side_of(before), _side_of(after))
     return replace(gate, warnings=(*warnings, *gate.warnings), sides=sides, matched=matched)
@@ -113,7 +115,12 @@ def _warning_of_one_name(before: Log, after: Log) -> str | None:
 
 
 def _warning_of_order(before: Log, after: Log) -> str | None:
-    """Warns that two logs may be swapped, where the first is newer than the second."""
+    """Warns that two logs may be swapped, where the first is newer than the second, or neither says when it began."""
+    if not before.began and not after.began:
+        return printable(
+            f"neither log says when its run began, so {str(before.path)!r} is taken as before and {str(after.path)!r} "
+            "as after; check the order of the two paths."
+        )
     if not before.began or not after.began or before.began <= after.began:
         return None
     models = (repr(log.model) if log.model else "a model without a name" for log in (before, after))

@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 
 from holdfast.arguments import checked_call, require
 from holdfast.intervene.base import require_base
-from holdfast.intervene.entries import Entries, masked_entries
+from holdfast.intervene.entries import Entries, masked_entries, restored
 from holdfast.models.given import module_of
 from holdfast.models.layout import Layout, sigma
 from holdfast.models.load import LoadedModel
@@ -64,16 +64,12 @@ def _noise_on(
     entries = masked_entries(model, mask)
     require_base("the mask", mask, model, check_base=check_base)
     sites = find_scored(model, list(mask.indices))
-    saved = [entry.read() for entry in entries]
-    try:
+    with restored(entries) as saved:
         for entry, values in zip(entries, saved, strict=True):
             noise = torch.randn(len(entry), generator=generator).to(values.device)
             # Summed in float32: rounding the noise first would bias small draws.
             entry.write(values.float() + noise * _sigmas(entry, sites[entry.name].layout) * ratio)
         yield
-    finally:
-        for entry, values in zip(entries, saved, strict=True):
-            entry.write(values)
 
 
 def _sigmas(entry: Entries, layout: Layout) -> Float[Tensor, " selected"]:
