@@ -49,7 +49,7 @@ class VerifiedFiles(Options):
     """In place of a mask: a file of `holdfast direction find`. Measures what the model does without that direction in
     its residual stream, beside as many random directions as --draws."""
     zero: Annotated[bool, Parameter(negative=""), METHOD] = False
-    """Zeroes weights or neurons in place of noise, beside --draws random masks."""
+    """Zeroes the mask in place of noise, beside random ones."""
     control: Path | None = None
     """Random mask of the same size, for a paired test. It gets as many draws of noise."""
 
@@ -81,8 +81,8 @@ def verify(
     out
         Folder for the evaluations: one of the untouched model and one per draw. Evaluations already there are kept.
     refusals
-        Harmful prompts with refusals, other ones than the scores were made from. Measures the perplexity of the
-        refusals, also in a model that refuses hardly anything.
+        Harmful prompts with refusals, other ones than the scores were made from. Measures the refusals'
+        perplexity, also in a model that refuses nothing.
     seed
         Seed of the first draw of noise.
     json
