@@ -74,7 +74,7 @@ def verify(
     zero
         Zeroes weights or neurons in place of noise, beside --draws random masks.
     control
-        Random mask of the same size, for a paired test. It gets as many draws of noise.
+        Random mask of the same size, for a paired test. It gets equal draws.
     out
         Folder for the evaluations: one of the untouched model and one per draw. Evaluations already there are kept.
     refusals
