@@ -9,7 +9,17 @@ import holdfast
 
 IN_ORDER = (
     *("load_model", "load_prompts", "load_exchanges", "score_likelihood", "select_top", "select_random", "evaluate"),
-    *("perturbed", "adapt", "compare", "enhance", "load_judge", "score_safety", "score_neurons", "find_direction"),
+    *(
+        "perturbed",
+        "zeroed",
+        "adapt",
+        "compare",
+        "enhance",
+        "load_judge",
+        "score_safety",
+        "score_neurons",
+        "find_direction",
+    ),
     *("save_gate", "save_page"),
 )
 NOT_RUN = {"check_hold": "names a model of the hub"}

@@ -77,6 +77,7 @@ CALLS = {
     "direction_turn_probe": ("tokenizer", "ten", "ten"),
     "steered": ("model", "direction", 0.5),
     "perturbed": ("model", "mask", 0.1, "generator"),
+    "zeroed": ("model", "mask"),
     "ProtectCallback": ("mask",),
     "load_protected": ("model", "folder"),
     "merge_protected": ("adapted", "mask"),

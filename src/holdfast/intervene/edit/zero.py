@@ -27,7 +27,7 @@ def zeroed(
     """Context manager that sets the selected entries to zero, and restores every bit at its end.
 
     Example:
-        >>> with zeroed(loaded, neuron_weights(loaded, neurons, ("down",))):
+        >>> with zeroed(loaded, mask):
         ...     without = evaluate(loaded, None, suite, GenerateOptions(max_new_tokens=32))
 
     Args:
