@@ -145,9 +145,7 @@ def find_direction(
     _refuse_no_layer(layer, loaded)
     states, lengths = _read(loaded, pairs, as_text, progress)
     found = find_in_states(*states, lengths, layer=layer, seed=seed)
-    _warn_of_length(counted_rate(*found.recognition.length), counted_rate(*found.recognition.direction.recognised))
-    _warn_of_chance(found.recognition)
-    warn_of_random(_apart(found.recognition.direction), [_apart(one) for one in found.recognition.random])
+    _warn_of(found.recognition)
     made_by: Meta = {
         **version(),
         "model": model_entry(model, loaded.base),
@@ -280,6 +278,14 @@ def _meta(recognition: Recognition) -> dict[str, object]:
 
 def _apart(vector: Apart) -> dict[str, object]:
     return {"recognised": list(vector.recognised), "separation": vector.separation}
+
+
+def _warn_of(recognition: Recognition) -> None:
+    """Warns where lengths, chance or a random direction tell the pairs apart as well as the direction does."""
+    own = recognition.direction
+    _warn_of_length(counted_rate(*recognition.length), counted_rate(*own.recognised))
+    _warn_of_chance(recognition)
+    warn_of_random(_apart(own), [_apart(one) for one in recognition.random])
 
 
 def _warn_of_chance(recognition: Recognition) -> None:
