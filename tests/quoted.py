@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -97,6 +98,9 @@ def _readme() -> Iterator[Quote]:
     yield from _held_and_restored("README.md", "| holding selected weights (SPA)", "| putting 0.1% of the weights back")
     yield Quote("README.md", "| putting 0.1% of the weights back", "0.11", _restored("tuned"))
     yield Quote("README.md", "| mixing refusals into the task", "0.99", _preserved("mixed"))
+    safe_prompts = partial(cell, REAL_MODELS, column="refuses borderline", below="## SPA beside")
+    yield Quote("docs/own-model.md", "But the mixed model refused", "0.79", safe_prompts("mixed"))
+    yield Quote("docs/own-model.md", "With borderline prompts and", "0.67", safe_prompts("mixed_borderline"))
 
 
 def _preserved(row: str) -> Value:
