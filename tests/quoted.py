@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -98,9 +97,6 @@ def _readme() -> Iterator[Quote]:
     yield from _held_and_restored("README.md", "| holding selected weights (SPA)", "| putting 0.1% of the weights back")
     yield Quote("README.md", "| putting 0.1% of the weights back", "0.11", _restored("tuned"))
     yield Quote("README.md", "| mixing refusals into the task", "0.99", _preserved("mixed"))
-    safe_prompts = partial(cell, REAL_MODELS, column="refuses borderline", below="## SPA beside")
-    yield Quote("docs/own-model.md", "But the mixed model refused", "0.79", safe_prompts("mixed"))
-    yield Quote("docs/own-model.md", "With borderline prompts and", "0.67", safe_prompts("mixed_borderline"))
 
 
 def _preserved(row: str) -> Value:
@@ -144,6 +140,10 @@ def _claims() -> Iterator[Quote]:
     yield Quote(CLAIMS, held, "0.98", _real("aligned model", NEW))
     yield Quote(CLAIMS, mixed, "0.99", _preserved("mixed"))
     yield Quote(CLAIMS, mixed, "0.28", _preserved("spa | 1.0%"))
+    for row, number in (("mixed", "0.79"), ("mixed_borderline", "0.67")):
+        yield Quote(CLAIMS, mixed, number, cell(REAL_MODELS, row, "refuses borderline", below="## SPA beside"))
+    start = cell(REAL_MODELS, "aligned", "refuses borderline", below="## restore")
+    yield Quote(CLAIMS, mixed, "0.66", start)
     for row, numbers in (("spa | 1.0%", ("+0.18", "+0.09", "+0.26")), ("random | 1.0%", ("+0.01", "-0.02", "+0.03"))):
         for part, number in enumerate(numbers):
             value = cell(REAL_MODELS, row, "refusals beside plain", below="## SPA beside", part=part)
