@@ -142,6 +142,9 @@ def _claims() -> Iterator[Quote]:
     yield Quote(CLAIMS, mixed, "0.28", _preserved("spa | 1.0%"))
     for row, number in (("mixed", "0.79"), ("mixed_borderline", "0.67")):
         yield Quote(CLAIMS, mixed, number, cell(REAL_MODELS, row, "refuses borderline", below="## SPA beside"))
+    for part, number in enumerate(("+0.12", "+0.04", "+0.21")):
+        value = cell(REAL_MODELS, "spa | 1.0%", "refusals beside plain", below="### Another task", part=part)
+        yield Quote(CLAIMS, held, number, value)
     start = cell(REAL_MODELS, "aligned", "refuses borderline", below="## restore")
     yield Quote(CLAIMS, mixed, "0.66", start)
     for row, numbers in (("spa | 1.0%", ("+0.18", "+0.09", "+0.26")), ("random | 1.0%", ("+0.01", "-0.02", "+0.03"))):
