@@ -121,9 +121,9 @@ MUTANTS = (
     ),
     Mutant(
         "noise stays in the model after an exception",
-        "intervene/edit/perturb.py",
-        "        yield\n    finally:\n        for entry, values in zip(entries, saved, strict=True):",
-        "        yield\n    except ZeroDivisionError:\n        for entry, values in zip(entries, saved, strict=True):",
+        "intervene/entries.py",
+        "        yield saved\n    finally:\n        for entry, values in zip(",
+        "        yield saved\n    except ZeroDivisionError:\n        for entry, values in zip(",
         "intervene/edit/test_perturb.py",
     ),
     Mutant(

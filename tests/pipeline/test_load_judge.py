@@ -54,7 +54,7 @@ def test_a_classifier_without_its_head_is_refused(guard_folder):
 
 
 def test_a_missing_judge_is_named(tmp_path):
-    with pytest.raises(ValueError, match="does not exist; give a folder"):
+    with pytest.raises(ValueError, match="does not exist; check the path"):
         load_judge(str(tmp_path / "none"))
 
 

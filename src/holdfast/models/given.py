@@ -24,7 +24,8 @@ def module_of(given: "Module | LoadedModel") -> Module:
 
 def stored_name(model: nn.Module) -> str | None:
     """Returns the name or folder that transformers loaded a model from. None for a model that was made in memory."""
-    return getattr(getattr(model, "config", None), "name_or_path", None) or None
+    name = getattr(getattr(model, "config", None), "name_or_path", None)
+    return name if name != "None" and name else None  # transformers writes "None" for a model made of a config alone
 
 
 def model_words(model: nn.Module) -> str:
