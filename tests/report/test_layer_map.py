@@ -108,7 +108,7 @@ def test_the_colours_of_a_map_are_explained_in_words_and_its_numbers_have_a_digi
     assert legend
     assert re.findall(r"<span>([^<]+)</span>", legend[1]) == [
         "The colours stand for multiples of the density of the whole:",
-        *("0", "0.227", "0.909", "2.05", "3.64"),
+        *("0", "0.23", "0.91", "2", "3.6"),
     ]
     assert re.findall(r"opacity:([\d.]+)", legend[1])[-1] == "1.0"
     assert "the share of all counted weights that lies there, so all cells add up to 1" in page

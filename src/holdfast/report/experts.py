@@ -43,7 +43,7 @@ class Shade:
 
 @dataclass(frozen=True)
 class ExpertMap(Grid):
-    """Map with layers across and experts down. The full colour stands for a density, and a share of the selection."""
+    """Map with layers across and experts down. The strongest colour stands for a density and a share of the whole."""
 
     left: float
     top: float

@@ -194,8 +194,8 @@ SCALE_STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def number_text(number: float) -> str:
-    """Writes a number of a legend in three digits, without an exponent above 1: '0.183', '10.1' or '1,200'."""
-    return f"{number:,.0f}" if number >= 1000 else f"{number:.3g}"
+    """Writes a number of a legend in two digits, or in whole numbers from 10 on: '0.18', '2.5' or '1,200'."""
+    return f"{number:,.0f}" if number >= 10 else f"{number:.2g}"
 
 
 def strength(value: float, most: float) -> float:
