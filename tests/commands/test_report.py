@@ -1,6 +1,5 @@
 """`holdfast report` on folders that are whole, half done, older or broken."""
 
-import html
 import json
 import shlex
 
@@ -9,6 +8,7 @@ import pytest
 from holdfast.artifacts import save_evaluation, save_json
 from holdfast.cli import call
 from holdfast.outcomes import Evaluation, Rate
+from holdfast.report.page import with_code
 from holdfast.report.schema import SCHEMA
 from tests.pipeline.small import small_config
 
@@ -42,7 +42,7 @@ def test_a_run_that_stopped_half_way_shows_what_there_is_and_says_what_is_missin
     assert f"`{command}` makes the missing pieces." in out
     page = (run / "report.html").read_text()
     assert sentence in page
-    assert f'<span class="code">{html.escape(command)}</span> makes the missing pieces.' in page
+    assert with_code(f"`{command}` makes the missing pieces.") in page
     assert "holdfast demo" not in page
     assert page.count("Not measured yet.") == 3  # locate, verify, adapt; enhance has begun
     assert 'aria-label="Attack success of every arm' in page

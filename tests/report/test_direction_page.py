@@ -29,19 +29,22 @@ def page_of(made_by=MADE_BY, file="d.safetensors"):
 
 def test_the_page_says_where_the_direction_lies_what_it_tells_apart_and_what_to_do_next():
     page = page_of()
-    assert "<h1>A direction in layer 7 of &#39;some/model&#39; (fingerprint abababababab)</h1>" in page
+    assert "<h1>A direction in layer 7 of some/model</h1>" in page
     assert "It points from harmless.txt to harmful.txt." in page
     assert "19 of 20 told apart (p 0.048 against shuffled labels)" in page
-    assert "holdfast direction test some/model d.safetensors --positive OTHER.txt --negative OTHERS.txt" in page
+    test = "holdfast direction test some/model d.safetensors --positive OTHER.txt --negative OTHERS.txt"
+    assert test in re.sub("</?span>", "", page)
     assert "secret" not in page
 
 
 def test_controls_stand_beside_the_direction():
-    rows = re.findall(r"<tr><td>(.*?)</td><td class=number>(.*?)</td><td class=number>(.*?)</td></tr>", page_of())
+    rows = re.findall(
+        r"<tr><th scope=\"row\">(.*?)</th><td class=number>(.*?)</td><td class=number>(.*?)</td></tr>", page_of()
+    )
     assert rows == [
         ("this direction", "19 of 20", "4.50"),
         ("control: shuffled labels, 2 draws", "8 to 12 of 20", "0.50 to 1.50"),
-        ("control: random directions, 1 draws", "10 to 10 of 20", "0.10 to 0.10"),
+        ("control: random directions, 1 draw", "10 of 20", "0.10"),
         ("control: length alone", "11 of 20", ""),
     ]
 

@@ -30,10 +30,10 @@ def test_the_page_names_the_model_its_rates_and_the_file_of_each_prompt_set():
     assert "<h1>Evaluation of some/model</h1>" in page
     assert "The model refuses 0.50 of 49 harmful prompts and 0.02 of 50 harmless prompts." in page
     assert "<caption>Harmful prompts: mine.txt (50)</caption>" in page
-    row = r"refusals of harmful prompts</td><td class=number>0.50</td><td class=number>0.36 to 0.64</td>"
+    row = r"refusals of harmful prompts</th><td class=number>0.50</td><td class=number>0.36 to 0.64</td>"
     assert re.search(row + r"<td class=number>49</td><td class=number>1</td>", page)
     for words in ("the refusal rules", "Beware", "holdfast show e.json --prompt TEXT"):
-        assert words in page
+        assert words in re.sub("</?span>", "", page)
 
 
 def test_no_prompt_and_no_response_is_on_the_page_unless_given():

@@ -2,9 +2,11 @@ import copy
 
 import pytest
 
+from holdfast.outcomes import Rate
 from holdfast.report.arms import Arm, measured_arms
 from holdfast.report.forests import forest
 from holdfast.report.page import page_context, render_page
+from holdfast.report.records import Suite
 from tests.report.sample import enhance, full_report, read, read_suite, suite
 
 
@@ -64,6 +66,15 @@ def test_perplexity_of_an_older_report_has_no_interval_and_an_axis_from_one():
     assert mark.low == mark.high == mark.x
     assert figure.ticks[0].label == "1"
     assert figure.sizes == "logarithmic axis from 1 to 3"
+
+
+@pytest.mark.parametrize(("after", "words"), [(1, "n=200 (1 unscored)"), (3, "n=200 (1 to 3 unscored)")])
+def test_unscored_answers_are_counted_arm_by_arm_as_in_the_table(after, words):
+    arms = [Arm("start", "before", Suite({"asr": Rate(0.5, 0.4, 0.6, 200, 1)}))]
+    arms += [Arm("top", "after", Suite({"asr": Rate(0.5, 0.4, 0.6, 200, after)}))]
+    figure = forest(arms, "asr")
+    assert figure is not None
+    assert figure.sizes.partition(" · ")[0] == words
 
 
 def test_a_measure_that_no_arm_has_is_not_drawn():

@@ -12,6 +12,10 @@ from holdfast.report.records import Judges
 from tests.report.browser import CHROMIUM, browser
 from tests.report.test_gate import HOSTILE, WHY, comparison, undecided, with_first
 
+SMALLEST_LETTERS = """Math.min(...[...document.querySelectorAll('svg text')].map(
+    one => parseFloat(getComputedStyle(one).fontSize) * one.getScreenCTM().a))"""
+"""Size in pixels of the smallest letters in the figures."""
+
 
 def text_of(page):
     """The words of a page without its marks and styles."""
@@ -21,11 +25,29 @@ def text_of(page):
 
 def test_the_page_begins_with_the_verdict_and_the_exit_code_in_one_sentence():
     page = render_gate_page(replace(comparison(), exit_code=1))
-    assert "<h1>The gate failed: 1 of 2 conditions is met (exit code 1).</h1>" in page
-    assert "Before: some/model. After: a model that its file does not name." in page
+    assert '<h1 class="sign fails">The gate failed: 1 of 2 conditions is met (exit code 1).</h1>' in page
+    assert "Before some/model After a model that its file does not name" in text_of(page)
     nothing = render_gate_page(replace(comparison(), conditions=(), verdict=None))
-    assert "<h1>Two checkpoints are compared, and nothing is gated (exit code 0).</h1>" in nothing
+    assert ">Two checkpoints are compared, and nothing is gated (exit code 0).</h1>" in nothing
     assert "What each condition says" not in nothing
+
+
+@pytest.mark.parametrize(("exit_code", "kind"), [(0, "holds"), (1, "fails"), (2, "unsure"), (3, "unsure")])
+def test_the_verdict_has_the_colour_and_the_sign_of_its_exit_code(exit_code, kind):
+    page = render_gate_page(replace(comparison(), exit_code=exit_code))
+    assert f'<div class="decision {kind}">' in page
+    assert f'<h1 class="sign {kind}">' in page
+
+
+def test_the_head_names_each_condition_with_its_outcome():
+    head = render_gate_page(replace(comparison(), exit_code=1)).partition("</header>")[0]
+    assert '<span class="sign fails">Failed</span> <span><span class="code">asr &gt; before</span>' in head
+
+
+def test_a_figure_tells_its_numbers_to_readers_who_cannot_see_it():
+    page = render_gate_page(comparison())
+    numbers = "measured +0.120, at least +0.084, at most +0.165, threshold +0.000"
+    assert f'aria-label="attack success rate: {numbers}"' in page
 
 
 def test_a_condition_is_said_in_words_with_its_range_and_a_figure():
@@ -111,3 +133,7 @@ def test_the_page_is_no_wider_than_its_window_and_asks_for_nothing(width, tmp_pa
         assert tab.value("document.documentElement.scrollWidth") <= width
         assert [event["request"]["url"] for event in tab.events("Network.requestWillBeSent")] == [path.as_uri()]
         assert tab.events("Log.entryAdded", "Runtime.exceptionThrown") == []
+        assert tab.value("[...document.querySelectorAll('.scroll')].every(one => one.scrollWidth <= one.clientWidth)")
+        assert tab.value(SMALLEST_LETTERS) >= 10.5
+        sign = tab.value("getComputedStyle(document.querySelector('.conditions .fails .sign'), '::before').content")
+        assert "✗" in sign, "colour alone says nothing"

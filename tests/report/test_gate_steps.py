@@ -47,6 +47,6 @@ def test_measures_without_a_condition_are_named_apart_from_details_and_categorie
     names = ("asr", "asr/heldout", "over_refusal", "perplexity", "cut_off/all")
     result = replace(comparison(), measures=dict.fromkeys(names, one))
     assert not_gated(result) == (
-        "No condition looks at `over_refusal` and `perplexity`. The gate passes whatever happens to them."
+        "No condition looks at `over_refusal` and `perplexity`. No change of them can fail this gate."
     )
     assert "look at every measure" in not_gated(replace(result, measures={"asr": one}))

@@ -80,6 +80,9 @@ def test_a_rate_says_how_many_answers_could_be_scored_where_more_than_one_in_a_h
     assert "Selected weights: the judge could score 200 of 600 answers." in short.notes
     assert "The answer is the same if every answer that could not be scored counts against it." in short.notes
     assert not any("score" in note for note in shorts(noisy(2))["verify"].notes)
+    both = [note for note in shorts(noisy(400, random_unscored=100))["verify"].notes if "could score" in note]
+    counts = ("Random weights: the judge could score 200 of 300", "selected weights: the judge could score 200 of 600")
+    assert both == [f"{counts[0]} answers; {counts[1]} answers."]
 
 
 def test_an_answer_that_rests_on_lost_answers_is_not_given():

@@ -33,7 +33,7 @@ def test_a_relative_map_shows_multiples_of_the_density_of_the_whole():
     figure = heat_map(parts, "relative")
     assert [cell.label for cell in figure.cells] == ["2.0", "0.7"]
     assert "20 of 100 entries selected, 2.0000 times the density of the whole" in figure.cells[0].title
-    assert figure.most == "2, half: 0.5"
+    assert figure.most == "2, half that colour: 0.5"
     assert [round(cell.opacity, 3) for cell in figure.cells] == [1.0, 0.598]  # the square root of (10 / 14) / 2
 
 
@@ -104,9 +104,13 @@ def test_the_heading_says_what_the_page_is_and_the_count_stands_below(kind, head
 
 def test_the_colours_of_a_map_are_explained_in_words_and_its_numbers_have_a_digit_before_the_point():
     page = map_page("mask", "a mask", count_by_layer(SQUARES, {"layers.0.a.weight": 20, "layers.1.b.weight": 2}), [])
-    assert (
-        "The strongest colour stands for 3.64, the largest number of this map, and half that colour for 0.91." in page
-    )
+    legend = re.search(r'<div class="scale">(.*?)</div>', page, re.DOTALL)
+    assert legend
+    assert re.findall(r"<span>([^<]+)</span>", legend[1]) == [
+        "The colours stand for multiples of the density of the whole:",
+        *("0", "0.23", "0.91", "2", "3.6"),
+    ]
+    assert re.findall(r"opacity:([\d.]+)", legend[1])[-1] == "1.0"
     assert "the share of all counted weights that lies there, so all cells add up to 1" in page
     assert "full colour" not in page
     assert ">0.91</text>" in page

@@ -9,7 +9,15 @@ import pytest
 
 from holdfast.objective.registry import MOVED, OBJECTIVES
 from holdfast.report.objective_words import OTHERWISE, score_words
-from holdfast.report.page import SHOWN_CHARACTERS, bytes_text, page_context, plain_rows, render_page, with_code
+from holdfast.report.page import (
+    SHOWN_CHARACTERS,
+    bytes_text,
+    page_context,
+    plain_rows,
+    render_page,
+    unbroken,
+    with_code,
+)
 from tests.report.sample import HOSTILE, by_expert, full_report, rate, read, suite
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -180,7 +188,7 @@ def test_every_rate_is_printed_with_interval_size_and_unscored():
 def test_refusals_of_harmful_prompts_stand_beside_attack_success(section):
     page = render_page(read({"schema": 1, section: full_report()[section]}))
     assert 'aria-label="Refusals of harmful prompts of every arm' in page
-    assert "<td>Refusals of harmful prompts</td>" in page
+    assert '<th scope="row">Refusals of harmful prompts</th>' in page
     older = full_report()[section]
     for one in [*older.values(), *older.get("controls", {}).values()]:
         if isinstance(one, dict):
@@ -269,7 +277,7 @@ def test_what_is_wrong_with_responses_is_in_the_tables_and_is_no_figure():
     page = render_page(read(full_report()))
     figures = [part.split("</figure>")[0] for part in page.split("<figure")[1:]]
     for label in ("Degenerate responses, all", "Responses cut off by length, all"):
-        assert f"<td>{label}</td>" in page
+        assert f'<th scope="row">{label}</th>' in page
         assert not any(label in figure for figure in figures)
 
 
@@ -340,6 +348,12 @@ def test_stages_that_the_config_leaves_out_are_one_line_though_their_start_was_m
 )
 def test_what_stands_between_backticks_is_code_and_everything_is_escaped(sentence, html):
     assert str(with_code(sentence)) == html
+
+
+def test_no_line_breaks_at_a_dash_inside_a_word_of_a_command_and_no_command_is_markup():
+    assert str(unbroken("show a.json --html x")) == "show a.json <span>--html</span> x"
+    assert str(with_code("`--undecided warn`")) == '<span class="code"><span>--undecided</span> warn</span>'
+    assert str(unbroken("<b> -<i>")) == "&lt;b&gt; <span>-&lt;i&gt;</span>"
 
 
 def test_no_backtick_is_left_in_what_to_do_next():

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from holdfast import __version__
+from holdfast.counts import counted
 from holdfast.made_by import Meta, model_name, named_base, set_name, shown
 from holdfast.p_values import p_text
 from holdfast.printable import printable
@@ -27,8 +28,9 @@ def render_direction_page(direction: Direction, file: str | None = None) -> str:
     """Renders the page of a direction. Its commands name the file."""
     made_by = direction.made_by
     model = model_name(made_by) or "MODEL"
+    named = model_name(made_by) or named_base(made_by, direction.base)
     return environment().get_template("direction.html.j2").render(
-        heading=printable(f"A direction in layer {direction.layer} of {named_base(made_by, direction.base)}"),
+        heading=printable(f"A direction in layer {direction.layer} of {named}"),
         lead=printable(_lead(made_by)),
         facts=[(name, printable(value)) for name, value in _facts(direction)],
         table=_controls(made_by),
@@ -83,7 +85,7 @@ def _controls(made_by: Meta) -> NumberTable | None:
     rows = [("this direction", _of(own["recognised"]), f"{own['separation']:.2f}")]
     for key, words in {"shuffled": "control: shuffled labels", "random": "control: random directions"}.items():
         if draws := found.get(key):
-            rows.append((f"{words}, {len(draws)} draws", *_range(draws)))
+            rows.append((f"{words}, {counted(len(draws), 'draw')}", *_range(draws)))
     if length := found.get("length"):
         rows.append(("control: length alone", _of(length), ""))
     header = ("by", "held-out pairs told apart", "mean / spread of the margin")
@@ -99,6 +101,8 @@ def _range(draws: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     counts = [draw["recognised"][0] for draw in draws]
     separations = [abs(draw["separation"]) for draw in draws]
     pairs = draws[0]["recognised"][1]
+    if len(draws) == 1:
+        return f"{counts[0]} of {pairs}", f"{separations[0]:.2f}"
     return f"{min(counts)} to {max(counts)} of {pairs}", f"{min(separations):.2f} to {max(separations):.2f}"
 
 

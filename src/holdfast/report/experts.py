@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from holdfast.json_files import JsonObject
-from holdfast.report.figures import WIDTH, Grid, Tick
+from holdfast.report.figures import SCALE_STEPS, WIDTH, Grid, Tick, number_text
 from holdfast.report.records import Selection
 from holdfast.report.tables import NumberTable
 from holdfast.values import Mask
@@ -43,13 +43,18 @@ class Shade:
 
 @dataclass(frozen=True)
 class ExpertMap(Grid):
-    """Map with layers across and experts down. The full colour stands for a density, and a share of the selection."""
+    """Map with layers across and experts down. The strongest colour stands for a density and a share of the whole."""
 
     left: float
     top: float
     num_columns: int
     num_rows: int
     shades: tuple[Shade, ...]
+
+    @property
+    def scale(self) -> tuple[tuple[str, float], ...]:
+        """Numbers of the legend from 0 to the largest, each with the opacity that the map gives it."""
+        return tuple((number_text(self.largest * step), max(0.05, step)) for step in SCALE_STEPS)
 
 
 def expert_rows(mask: Mask, sites: Sequence["Site"]) -> list[JsonObject]:
@@ -90,6 +95,7 @@ def expert_map(selection: Selection) -> ExpertMap | None:
         tuple(Tick(left + width * (at + 0.5), layers[at]) for at in _spaced(len(records))),
         tuple(Tick(top + height * (at + 0.5), str(at)) for at in _spaced(num_rows)),
         f"{most:.3g}, {max(max(record.selected) for record in records) / _whole(selection):.3g} of the selection",
+        most,
         left,
         top,
         len(records),

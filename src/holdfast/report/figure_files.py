@@ -107,7 +107,7 @@ def _drawing(
     curves: tuple[Curve, ...] = (),
 ) -> Drawing:
     name = f"{figure.name}, {of}" if of else figure.name
-    noted = f"full colour: {sizes}" if template.endswith("map") else sizes
+    noted = f"strongest colour: {sizes}" if template.endswith("map") else sizes
     svg = draw(template, figure, *arguments)
     return Drawing(file_stem(*words), name, noted, svg, figure.width, figure.height, curves)
 

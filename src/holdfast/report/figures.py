@@ -23,7 +23,7 @@ LEAST_WIDTH = 15.0
 """Smallest width of a cell that a reader can point at."""
 LOW = 15.0
 """Height of a row when layers are rows."""
-CHARACTER = 6.3
+CHARACTER = 7.0
 """Largest width of a character of a label."""
 BAR_LABEL = 44.0
 """Width that the number beside a bar takes."""
@@ -90,20 +90,36 @@ class Grid(Figure):
     columns: tuple[Tick, ...]
     rows: tuple[Tick, ...]
     most: str
-    """Value that the full colour stands for, and that of the half."""
+    """Value that the strongest colour stands for, and a second value in words."""
+    largest: float
+    """Largest number of all cells, which has the strongest colour."""
 
 
 @dataclass(frozen=True)
 class HeatMap(Grid):
     """Heat map of layers and components. Either are the columns."""
 
+    kind: "MapKind"
     cells: tuple[Cell, ...]
-    largest: float = 0.0
-    """Largest number of all cells, which has the full colour."""
     goes_down: bool = False
     """Tells whether layers are rows, so that many of them fit the page's width."""
     is_upright: bool = False
     """Tells whether the names of the columns are turned upright."""
+
+    @property
+    def meaning(self) -> str:
+        """Explains the number of a cell in a sentence."""
+        return MAP_MEANINGS[self.kind]
+
+    @property
+    def unit(self) -> str:
+        """Names what the numbers are, for the legend."""
+        return MAP_LEGENDS[self.kind]
+
+    @property
+    def scale(self) -> tuple[tuple[str, float], ...]:
+        """Numbers of the legend from 0 to the largest, each with the opacity that the map gives it."""
+        return tuple((number_text(self.largest * step**2), Cell(0, 0, "", step, "").opacity) for step in SCALE_STEPS)
 
     @property
     def is_bars(self) -> bool:
@@ -163,6 +179,23 @@ MAP_UNITS: Mapping[MapKind, str] = {
     "density": "of its entries",
     "relative": "times the density of the whole",
 }
+MAP_MEANINGS: Mapping[MapKind, str] = {
+    "share": "Each cell is its share of all selected weights, so all cells add up to 1. Large matrices hold more.",
+    "density": "Each cell is the selected share of its own weights, which does not depend on its size.",
+    "relative": "Each cell is its density divided by the density of the whole.",
+}
+MAP_LEGENDS: Mapping[MapKind, str] = {
+    "share": "the share of the selection",
+    "density": "the selected share of a component",
+    "relative": "multiples of the density of the whole",
+}
+SCALE_STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Strengths of colour that the legend of a map shows."""
+
+
+def number_text(number: float) -> str:
+    """Writes a number of a legend in two digits, or in whole numbers from 10 on: '0.18', '2.5' or '1,200'."""
+    return f"{number:,.0f}" if number >= 10 else f"{number:.2g}"
 
 
 def strength(value: float, most: float) -> float:
@@ -198,9 +231,10 @@ def heat_map(components: Sequence[Component], kind: MapKind) -> HeatMap:
         lattice.row_height,
         lattice.columns,
         lattice.rows,
-        f"{most:.3g}, half: {most / 4:.2g}",
-        tuple(cells),
+        f"{most:.3g}, half that colour: {most / 4:.2g}",
         most,
+        kind,
+        tuple(cells),
         goes_down,
         lattice.is_upright,
     )

@@ -14,6 +14,11 @@ from holdfast.report.axes import Axis, length_axis, perplexity_axis, rate_axis, 
 from holdfast.report.figures import WIDTH, Mark, Plot, Tick, numbers_of
 from holdfast.report.perplexity_texts import perplexity_text, perplexity_with_ends, ratio_text, ratio_with_ends
 
+ROW = 39.0
+"""Height of a row: its name and its number stand above its mark, so that both are legible on a phone."""
+MARK = 28.0
+"""Distance of the mark from the top of its row."""
+
 
 @dataclass(frozen=True)
 class ForestRow:
@@ -44,7 +49,7 @@ def forest(arms: Sequence[Arm], measure: str) -> Forest | None:
     known = [value for value in values if value is not None]
     if not known:
         return None
-    left, right, top, row_height = 106.0, 232.0, 8.0, 27.0
+    left, right, top = 6.0, WIDTH - 6.0, 0.0
     axis = _axis(measure, [*known, *numbers_of([rate for arm in shown if (rate := arm.rate(measure))])])
 
     def place(value: float) -> float:
@@ -52,14 +57,14 @@ def forest(arms: Sequence[Arm], measure: str) -> Forest | None:
 
     rows = []
     for position, arm in enumerate(shown):
-        y = top + row_height * (position + 0.5)
+        y = top + ROW * position + MARK
         rows.append(ForestRow(arm.label, y, *_row_parts(arm, measure, y, axis, place)))
-    bottom = top + row_height * len(shown)
+    bottom = top + ROW * len(shown)
     start = _start(shown, values, measure)
     return Forest(
         measure_label(measure),
         WIDTH,
-        bottom + 24,
+        bottom + 20,
         left,
         top,
         right,
@@ -148,9 +153,14 @@ def _value_of(arm: Arm, measure: str) -> float | None:
 
 
 def _sizes(arms: Sequence[Arm], measure: str) -> str:
-    """Writes 'n=200 (3 unscored)', where unscored counts all arms together. Empty if no arm has an interval."""
+    """Writes 'n=200 (0 to 3 unscored)': the range over the arms of both counts. Empty if no arm has an interval."""
     rates = [rate for arm in arms if (rate := arm.rate(measure))]
-    sizes = sorted({rate.n for rate in rates})
-    unscored = sum(rate.unscored for rate in rates)
-    text = "" if not sizes else f"n={sizes[0]}" if len(sizes) == 1 else f"n={sizes[0]} to {sizes[-1]}"
-    return f"{text} ({unscored} unscored)" if unscored else text
+    unscored = _range_of([rate.unscored for rate in rates])
+    sizes = f"n={_range_of([rate.n for rate in rates])}" if rates else ""
+    return f"{sizes} ({unscored} unscored)" if any(rate.unscored for rate in rates) else sizes
+
+
+def _range_of(counts: Sequence[int]) -> str:
+    """Writes '3', or '0 to 3' if the counts differ."""
+    low, high = min(counts, default=0), max(counts, default=0)
+    return f"{low}" if low == high else f"{low} to {high}"

@@ -56,6 +56,7 @@ def render_gate_page(result: Comparison, responses: int = 0, judges: Judges | No
     template = environment().get_template("gate.html.j2")
     return template.render(
         heading=heading(result),
+        kind=_kind(result),
         meaning=meaning(result),
         models=[printable(model or NO_NAME) for model in result.models],
         warnings=[*map(printable, result.warnings), *([] if result.settings_known else [UNKNOWN_SETTINGS])],
@@ -81,10 +82,15 @@ def heading(result: Comparison) -> str:
     return f"{capitalize_first(printable(verdict))} (exit code {result.exit_code})."
 
 
+def _kind(result: Comparison) -> str:
+    """Returns the style class of the verdict: holds, fails, unsure, or open where nothing is gated."""
+    return {0: "holds", 1: "fails"}.get(result.exit_code, "unsure") if result.conditions else "open"
+
+
 def _shown(result: Comparison, condition: CheckedCondition, responses: int) -> ShownCondition:
     word, kind = ("cannot fail", "open") if condition.cannot_fail else KINDS[condition.outcome]
     bounds = None if condition.cannot_fail else condition.bounds
-    name = f"{measure_words(condition.measure)}: range and threshold"
+    name = f"{measure_words(condition.measure)}: {bounds and _bounds_words(bounds)}"
     listed = condition.changed[:responses] if kind in ("fails", "unsure") else ()
     return ShownCondition(
         printable(condition.condition),
@@ -94,6 +100,15 @@ def _shown(result: Comparison, condition: CheckedCondition, responses: int) -> S
         printable(condition.numbers),
         bounds and interval_figure(printable(name), bounds),
         listed,
+    )
+
+
+def _bounds_words(bounds: ConditionBounds) -> str:
+    """Writes the numbers of a figure for readers who cannot see it."""
+    names = ("measured", "at least", "at most", "threshold")
+    numbers = (bounds.value, bounds.low, bounds.high, bounds.bar)
+    return ", ".join(
+        f"{name} {number_words(bounds.scale, number)}" for name, number in zip(names, numbers, strict=True)
     )
 
 

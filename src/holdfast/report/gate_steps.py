@@ -63,7 +63,7 @@ def not_gated(result: Comparison) -> str:
     if not names:
         return "Conditions look at every measure of the table, apart from its details and categories of prompts."
     listed = joined([f"`{name}`" for name in names], "and")
-    return f"No condition looks at {listed}. The gate passes whatever happens to {'it' if len(names) == 1 else 'them'}."
+    return f"No condition looks at {listed}. No change of {'it' if len(names) == 1 else 'them'} can fail this gate."
 
 
 def _open(result: Comparison) -> list[str]:

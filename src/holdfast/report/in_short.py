@@ -178,7 +178,7 @@ def _in_short(report: Report, card: Card, verdicts: list[Verdict]) -> InShort:
     reason = _reason(claim, finding) if claim and answer != "No" else ""
     coherent = card.coherence.partition("; ")[0]
     deciding = finding if answer != "Yes" and not reason else ()
-    parts = (coherent, *unscored, still if not reason else "")
+    parts = (coherent, "; ".join(unscored), still if not reason else "")
     notes = (_sentence(reason), *deciding, *map(_sentence, parts), _beyond_random(card.stage, verdicts), utility)
     done = QUESTIONS[card.stage], DONE[card.stage]
     decided_by = () if deciding else finding

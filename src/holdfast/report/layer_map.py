@@ -65,6 +65,7 @@ def map_page(file_kind: str, title: str, counts: ByLayer, rows: Sequence[tuple[s
         grid=_grid_table(counts),
         table=_component_table(counts),
         rows=[(name, printable(text)) for name, text in rows],
+        method=METHOD,
         markers=MARKERS,
         version=__version__,
     )  # fmt: skip
@@ -76,18 +77,11 @@ def _shares_are_densities(counts: ByLayer) -> bool:
 
 
 def _map(counts: ByLayer, kind: MapKind) -> tuple[HeatMap, Markup, str]:
-    """Makes a map, its drawing, and the sentences that explain its cells and colours."""
+    """Makes a map, its drawing, and the sentences that explain its cells. Bars have no legend, so a sentence has it."""
     figure = heat_map(_shown_short(counts), kind)
     first = meaning(counts) if kind == "relative" else SHARE_MEANING.format(units=counts.units)
-    return figure, _draw(counts, kind), f"{first} {colour_words(figure)}"
-
-
-def colour_words(figure: HeatMap) -> str:
-    """Explains the colours of a map: the number of a cell in full colour, and that of a cell in half of it."""
-    full, half = f"{figure.largest:.3g}", f"{figure.largest / 4:.2g}"
-    if figure.is_bars:
-        return f"The longest bar stands for {full}."
-    return f"The strongest colour stands for {full}, the largest number of this map, and half that colour for {half}."
+    bars = f" The longest bar stands for {figure.largest:.3g}." if figure.is_bars else ""
+    return figure, _draw(counts, kind), f"{first}{bars}"
 
 
 def _draw(counts: ByLayer, kind: MapKind) -> Markup:

@@ -4,6 +4,7 @@ The page is written early and grows, so every section may be missing. All text o
 untrusted. Every template escapes it, and the page's content policy also forbids scripts and requests.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -72,7 +73,7 @@ def environment() -> Environment:
     made.filters |= {"clipped": clipped, "as_bytes": bytes_text, "as_share": share_text, "with_ends": with_ends}
     made.globals |= {"colours": COLOURS, "card": CARD}
     made.filters |= {"csv_link": csv_link, "file_stem": file_stem, "label_class": label_class}
-    made.filters |= {"capitalize_first": capitalize_first, "with_code": with_code}
+    made.filters |= {"capitalize_first": capitalize_first, "with_code": with_code, "unbroken": unbroken}
     return made
 
 
@@ -82,7 +83,16 @@ def with_code(text: str) -> Markup:
     if len(parts) % 2 == 0:  # a single backtick, as in a file's name, means itself
         return escape(text)
     code = Markup('<span class="code">{}</span>')
-    return Markup("").join(code.format(part) if place % 2 else escape(part) for place, part in enumerate(parts))
+    return Markup("").join(
+        code.format(unbroken(part)) if place % 2 else escape(part) for place, part in enumerate(parts)
+    )
+
+
+def unbroken(command: str) -> Markup:
+    """Escapes a command, and keeps browsers from breaking a line at a dash inside a word, such as one of --html."""
+    whole = Markup("<span>{}</span>")
+    words = re.split(r"(\s+)", command)
+    return Markup("").join(whole.format(word) if "-" in word else escape(word) for word in words)
 
 
 def clipped(text: str) -> str:

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 from holdfast.counts import agreeing, counted
-from holdfast.report.objective_words import score_words
 from holdfast.report.records import Report, Selection, Training
 from holdfast.report.tuning_claims import AFTER, HELD
 from holdfast.report.verdict import Verdict
@@ -69,7 +68,7 @@ def selected_words(report: Report) -> str:
         return ""
     share = f" ({100 * locate.share_of_all:.2g}% of all)" if locate.share_of_all else ""
     return (
-        f"Every weight got a score for safety: {score_words(locate.objective)}. “The selected weights” are the "
+        "Every weight got a score for safety. “The selected weights” are the "
         f"{locate.num_selected:,}{share} with the highest scores."
     )
 
