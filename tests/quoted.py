@@ -2,10 +2,10 @@
 
 import json
 import re
-from math import sqrt
-from statistics import fmean, stdev
 from collections.abc import Callable, Iterator, Sequence
+from math import sqrt
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import NamedTuple
 
 from holdfast.evaluate.statistics import wilson_interval
@@ -111,7 +111,7 @@ def _preserved(row: str) -> Value:
 
 
 def _price_of_mixing(page: str, line: str, safe: Sequence[str], task: Sequence[str]) -> Iterator[Quote]:
-    """Quotes borderline prompts refused and the task score: the model's own, with refusals, with borderline ones too."""
+    """Quotes borderline prompts refused and the task score: of the start, with refusals, with both."""
     start = cell(REAL_MODELS, "aligned", "refuses borderline", below="## restore")
     mixed = [
         cell(REAL_MODELS, row, "refuses borderline", below="## SPA beside") for row in ("mixed", "mixed_borderline")
@@ -390,7 +390,8 @@ SETTINGS = {
         r"refusal < 0\.5", r"before \+ 0\.2\b",
     ),
     CLAIMS: (
-        SHARES, r"at most 5% of runs", r"more than 5% wrong", r"Coder-0\.5B into 1\.5B", r"and 5% held", r"coefficient 0\.15", r"arXiv \d{4}\.\d{5}", r"Qwen2\.5-Coder-0\.5B",
+        SHARES, r"at most 5% of runs", r"more than 5% wrong", r"Coder-0\.5B into 1\.5B", r"and 5% held",
+        r"coefficient 0\.15", r"arXiv \d{4}\.\d{5}", r"Qwen2\.5-Coder-0\.5B",
     ),
 }  # fmt: skip
 """Numbers of a page that are settings, versions and addresses, and come from no run."""
