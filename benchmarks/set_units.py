@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
 
-from coherent import COLUMNS, figures, markdown
+from coherent import COLUMNS, figures, markdown, with_interval
 from seeds import config_of
 
 from holdfast.artifacts import load_evaluation, load_mask, save_json, save_text
@@ -146,14 +146,6 @@ def measure(one: Cell, out: Path) -> None:
     found = zip(COLUMNS, figures(load_evaluation(folder / "evaluation.json")), strict=True)
     one.result.parent.mkdir(parents=True, exist_ok=True)
     save_json(one.result, {TRAINED: len(load_mask(mask)), **{name: value for name, value in found if name in SHOWN}})
-
-
-def with_interval(values: Sequence[float]) -> str:
-    """The mean over seeds, with its interval by Student's t where there are two seeds or more."""
-    if len(values) < 2:
-        return f"{values[0]:.3f}"
-    mean, half = fmean(values), quantile_95(len(values) - 1) * stdev(values) / len(values) ** 0.5
-    return f"{mean:.3f} [{mean - half:.3f}, {mean + half:.3f}]"
 
 
 def row(units: Units, factor: float) -> list[str] | None:
