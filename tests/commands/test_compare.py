@@ -249,7 +249,7 @@ def test_the_note_that_nothing_is_gated_is_left_out_with_conditions_and_when_qui
 
 
 def test_a_failed_gate_prints_whole_json_too(compare, capsys):
-    assert compare("aligned.json", "plain.json", *RELEASE, "--json") == 1
+    assert compare("aligned.json", "plain.json", *RELEASE, "--json", "--responses", "20") == 1
     result = json.loads(capsys.readouterr().out)
     assert (result["passed"], result["settings_known"]) == (False, True)
     assert [one["passed"] for one in result["conditions"]] == [False, True]
@@ -263,6 +263,16 @@ def test_a_failed_gate_prints_whole_json_too(compare, capsys):
     assert (len(result["conditions"][0]["changed"]), result["conditions"][0]["num_prompts"]) == (20, 24)
     assert result["measures"]["asr"]["paired"]["only_after"] == 24
     assert result["measures"]["asr"]["difference"] == pytest.approx(0.12)
+
+
+def test_the_json_lists_as_many_responses_as_are_asked_for_and_none_by_default(compare, capsys):
+    assert compare("aligned.json", "plain.json", *RELEASE, "--json") == 1
+    told = capsys.readouterr().out
+    condition = json.loads(told)["conditions"][0]
+    assert (condition["changed"], condition["num_prompts"]) == ([], 24)
+    assert "sure , first" not in told
+    assert compare("aligned.json", "plain.json", *RELEASE, "--json", "--responses", "2") == 1
+    assert len(json.loads(capsys.readouterr().out)["conditions"][0]["changed"]) == 2
 
 
 def test_junit_and_markdown_are_written_also_when_the_gate_fails(compare, tmp_path):

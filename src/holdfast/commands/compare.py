@@ -81,8 +81,8 @@ def compare(
     html
         File (.html) for a page of the verdict, each condition and all measures.
     responses
-        Number of changed prompts that Markdown and page list with both responses, for each condition that did not pass.
-        They may be harmful.
+        Number of changed prompts that Markdown, page and --json list with both responses, for each condition that did
+        not pass. They may be harmful.
     json
         Print one JSON object in place of tables.
     """
@@ -95,7 +95,7 @@ def compare(
     _save(compared, reports, responses)
     _warn_of(compared.gate)
     tables = [*map(to_rich, terminal_tables(compared.result)), *compared.tables]
-    result = {**compared.result.to_json(), **compared.of_cards}
+    result = {**compared.result.to_json(responses), **compared.of_cards}
     show(result, tables, json, note="\n".join(_notes(compared)) or None)
     if compared.gate.findings:
         compared.gate.refuse_failed(compared.answers, "--undecided warn")

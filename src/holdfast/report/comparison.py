@@ -4,7 +4,7 @@ Names of groups, models, files, prompts and responses are untrusted, so each out
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from holdfast.differences import Difference
 from holdfast.json_files import JsonObject
@@ -143,7 +143,12 @@ class Comparison:
         """Command that shows the answers of the second evaluation. None for a log, and for one in memory."""
         return None if self.logs or self.after is None else f"holdfast show {self.after}"
 
-    def to_json(self) -> JsonObject:
-        """Converts the record to plain JSON."""
-        made = asdict(self)
+    def to_json(self, responses: int = 0) -> JsonObject:
+        """Converts the record to plain JSON.
+
+        Args:
+            responses: number of changed prompts that each condition lists under `changed`, with both responses.
+        """
+        listed = tuple(replace(one, changed=one.changed[:responses]) for one in self.conditions)
+        made = asdict(replace(self, conditions=listed))
         return made if self.logs else {name: value for name, value in made.items() if name != "logs"}
