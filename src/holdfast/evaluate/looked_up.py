@@ -136,7 +136,7 @@ def _is_empty(reading: Reading | None) -> bool:
 
 def numbers_of(measure: Compared) -> str:
     """Writes both readings, and the number of prompts that changed."""
-    text = f"{measure.name} was {_reading_words(measure.before)} and is {_reading_words(measure.after)}"
+    text = f"{measure.name} was {reading_words(measure.before)} and is {reading_words(measure.after)}"
     if ratio := measure.ratio:
         text += f"; {ratio.value:.3f} times [{ratio.low:.3f}, {ratio.high:.3f}] on the same {ratio.n} exchanges"
         return f"{text}, {p_words(ratio.p_value, measure.corrected_p)}"
@@ -155,7 +155,8 @@ def numbers_of(measure: Compared) -> str:
     )
 
 
-def _reading_words(reading: Reading | None) -> str:
+def reading_words(reading: Reading | None) -> str:
+    """Writes a rate with its interval, or a number."""
     if reading is None:
         return "not measured"
     return f"{reading:.3f}" if isinstance(reading, Rate) else f"{reading:.6g}"

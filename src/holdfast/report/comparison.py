@@ -109,6 +109,17 @@ class MatchedLogs:
     only_after: int
 
 
+@dataclass(frozen=True)
+class UngatedLoss:
+    """A measure that got worse while no condition names it."""
+
+    measure: str
+    before: float
+    after: float
+    p_value: float | None
+    """Paired p, corrected for all measures. None where a 95% interval shows the loss."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
     """Two checkpoints measure by measure, and the conditions of a gate."""
@@ -131,6 +142,8 @@ class Comparison:
     warnings: tuple[str, ...]
     unwatched: tuple[str, ...] = ()
     """Warnings about measures of safety that got worse while no condition looks at them. Also among the warnings."""
+    ungated_losses: tuple[UngatedLoss, ...] = ()
+    """Measures that got worse while no condition names them. The warnings have a sentence on each."""
     exit_code: int = 0
     """Exit code of `holdfast compare`."""
     measures: Mapping[str, ComparedMeasure]

@@ -17,7 +17,7 @@ from holdfast.report.comparison import ChangedPrompt, CheckedCondition, Compared
 from holdfast.report.forests import Forest, forest
 from holdfast.report.gate import NO_NAME, UNKNOWN_SETTINGS, gate_tables, table_notes
 from holdfast.report.gate_markdown import RULE, SHOWN
-from holdfast.report.gate_steps import meaning, next_steps, not_gated
+from holdfast.report.gate_steps import meaning, next_steps, not_gated, not_gated_measures
 from holdfast.report.interval_figure import IntervalFigure, interval_figure, number_words
 from holdfast.report.page import capitalize_first, environment
 from holdfast.report.records import Judges, Suite
@@ -62,6 +62,7 @@ def render_gate_page(result: Comparison, responses: int = 0, judges: Judges | No
         conditions=[_shown(result, condition, responses) for condition in result.conditions],
         next_steps=[printable(step) for step in next_steps(result)],
         not_gated=printable(not_gated(result)) if result.conditions else "",
+        not_gated_measures=[printable(words) for words in not_gated_measures(result)] if result.conditions else [],
         rule=RULE,
         forests=_forests(result),
         table=_printable(measures),
