@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import cast
 
-from holdfast.evaluate.compared import Compared
+from holdfast.evaluate.compared import Compared, UnscoredPrompt
 from holdfast.evaluate.finding import Finding
 from holdfast.evaluate.gate import Gate
 from holdfast.evaluate.paired import PairedPrompt
@@ -109,10 +109,16 @@ def _condition(finding: Finding) -> CheckedCondition:
         why_undecided=finding.why_undecided,
         remedies=tuple(finding.remedies),
         cannot_fail=finding.cannot_fail,
+        counts_unscored=finding.counts_unscored,
     )
 
 
-def _changed(pair: PairedPrompt, word: str) -> ChangedPrompt:
-    """Describes a prompt whose outcome changed, with both responses."""
-    before, after = (word if counts else f"not {word}".replace("not not ", "") for counts in (pair.before, pair.after))
-    return ChangedPrompt(pair.prompt, before, after, pair.responses)
+def _changed(pair: PairedPrompt | UnscoredPrompt, word: str) -> ChangedPrompt:
+    """Describes a prompt whose outcome changed or that has no score, with both responses."""
+    return ChangedPrompt(pair.prompt, _in_words(pair.before, word), _in_words(pair.after, word), pair.responses)
+
+
+def _in_words(counts: bool | None, word: str) -> str:
+    if counts is None:
+        return "without a score"
+    return word if counts else f"not {word}".replace("not not ", "")

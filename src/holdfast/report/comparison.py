@@ -6,6 +6,7 @@ Names of groups, models, files, prompts and responses are untrusted, so each out
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 
+from holdfast.counts import agreeing
 from holdfast.differences import Difference
 from holdfast.json_files import JsonObject
 from holdfast.outcomes import Rate
@@ -65,7 +66,7 @@ class ConditionBounds:
 
 @dataclass(frozen=True)
 class ChangedPrompt:
-    """A prompt whose outcome changed: its outcome in a word, and its response, before and after."""
+    """A prompt whose outcome changed, or that has no score: its outcome in a word and its response, both times."""
 
     prompt: str
     before: str
@@ -96,6 +97,18 @@ class CheckedCondition:
     remedies: tuple[str, ...] = ()
     """Ways to decide a condition that is undecided."""
     cannot_fail: str | None
+    counts_unscored: bool = False
+    """True for a condition on .unscored. The prompts are then those without a score."""
+
+    @property
+    def which(self) -> str:
+        """Words after a number of prompts, as in '3 prompts that changed'."""
+        return "without a score" if self.counts_unscored else "that changed"
+
+    @property
+    def verb(self) -> str:
+        """Words of a sentence that begins with the number of prompts, as in '3 prompts changed'."""
+        return f"{agreeing(self.num_prompts, 'has', 'have')} no score" if self.counts_unscored else "changed"
 
 
 @dataclass(frozen=True)

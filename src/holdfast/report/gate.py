@@ -201,4 +201,4 @@ def _looked_at(result: Comparison, condition: CheckedCondition) -> list[str]:
     """Says how many prompts changed and where their answers are. Quotes none, because reports are often public."""
     count = max(condition.num_prompts, len(condition.prompts))
     where = printable(f" ({result.show_command})") if result.show_command else ""
-    return [f"look at the answers to the {counted(count, 'prompt')} that changed{where}"] if count else []
+    return [f"look at the answers to the {counted(count, 'prompt')} {condition.which}{where}"] if count else []

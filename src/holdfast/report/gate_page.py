@@ -111,7 +111,7 @@ def _sentences(result: Comparison, condition: CheckedCondition, listed: int) -> 
     else:
         yield from _decided(words, condition.outcome, bounds)
     if condition.outcome != "passes" and condition.num_prompts:
-        yield _looked_at(result, condition.num_prompts, listed)
+        yield _looked_at(result, condition, listed)
 
 
 def _decided(words: str, outcome: str, bounds: ConditionBounds) -> Iterator[str]:
@@ -129,14 +129,15 @@ def _decided(words: str, outcome: str, bounds: ConditionBounds) -> Iterator[str]
     )
 
 
-def _looked_at(result: Comparison, changed: int, listed: int) -> str:
+def _looked_at(result: Comparison, condition: CheckedCondition, listed: int) -> str:
+    changed, which = condition.num_prompts, condition.which
     if listed:
         of_them = f" of {changed}" if changed > listed else ""
         begun = f"Below {agreeing(listed, 'is', 'are')} {counted(listed, 'prompt')}"
-        return f"{begun}{of_them} that changed, with both responses."
+        return f"{begun}{of_them} {which}, with both responses."
     shows = f"`{result.show_command}` shows some responses, and " if result.show_command else ""
     return (
-        f"{counted(changed, 'prompt')} changed. This page lists none, because they may be harmful: {shows}"
+        f"{counted(changed, 'prompt')} {condition.verb}. This page lists none, because they may be harmful: {shows}"
         f"`--responses {SHOWN}` beside `--html` lists up to {SHOWN} here."
     )
 
