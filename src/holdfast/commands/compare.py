@@ -15,7 +15,7 @@ from holdfast.commands.gate_reports import Reports
 from holdfast.commands.judge_cards import show_cards
 from holdfast.counts import counted
 from holdfast.evaluate.comparing import compare_logs, compare_sides, load_sides
-from holdfast.evaluate.condition import PLAIN_NAME, Condition, parse_condition
+from holdfast.evaluate.condition import PLAIN_NAME, Condition, parse_conditions
 from holdfast.evaluate.gate import Gate, GateOptions
 from holdfast.evaluate.inverted import refuse_inverted
 from holdfast.evaluate.logs.log import Log
@@ -84,7 +84,7 @@ def compare(
     json
         Print one JSON object in place of tables.
     """
-    conditions = [parse_condition(text) for text in gate.fail_if]
+    conditions = parse_conditions(gate.fail_if)
     _refuse_conditions(conditions, gate, junit)  # before any file is read
     reports = Reports(junit, markdown, html)
     reports.refuse()
