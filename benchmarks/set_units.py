@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 
 from coherent import COLUMNS, figures, markdown, with_interval
 from seeds import config_of
@@ -32,7 +32,6 @@ from holdfast.pipeline.run.config import RunConfig
 from holdfast.pipeline.run.demo import demo_config
 from holdfast.pipeline.run.layout import enhance_options
 from holdfast.pipeline.scoring_spec import ScoringSpec
-from holdfast.student_t import quantile_95
 from holdfast.testbed import train
 
 SEEDS, FACTORS, FRACTION = (0, 1, 2, 3, 4), (1.0, 3.0), 0.01

@@ -30,6 +30,6 @@ def test_a_misspelt_choice_gets_the_nearest_one_and_another_one_all_of_them():
     )
     assert reason_of(refused("x", expected)) == f"input should be {expected}"
     assert reason_of(refused(3, expected)) == f"input should be {expected}"
-    assert reason_of({"input": "2", "msg": "Input should be less than 1", "ctx": {"lt": 1}}) == (
-        "input should be less than 1"
+    assert reason_of({"input": "2", "msg": "Input give a number below 1", "ctx": {"lt": 1}}) == (
+        "give a number below 1"
     )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from holdfast.arguments import checked_call, require
 from holdfast.artifacts import load_evaluation
-from holdfast.evaluate.condition import Condition, parse_condition
+from holdfast.evaluate.condition import Condition, parse_conditions
 from holdfast.evaluate.consistent import require_consistent
 from holdfast.evaluate.gate import Gate, GateOptions, Undecided, gate
 from holdfast.evaluate.logs.comparing import gate_logs
@@ -154,7 +154,7 @@ def _parsed(fail_if: Sequence[str]) -> list[Condition]:
     for text in texts:
         if not isinstance(text, str):
             raise ValueError(f"a condition of fail_if is a text, got {text!r}; give one such as {EXAMPLE}.")
-    return [parse_condition(text) for text in texts]
+    return parse_conditions(texts)
 
 
 def _loaded(given: Evaluation | str | Path, which: str) -> Side:

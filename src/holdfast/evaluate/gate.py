@@ -29,7 +29,8 @@ from holdfast.evaluate.other_forms import warnings_of_form
 from holdfast.evaluate.steered import warnings_of_steering
 from holdfast.evaluate.suspicious import refuse_unknown_rules, warning_of_same_responses
 from holdfast.evaluate.undecided import WAYS
-from holdfast.evaluate.unwatched import unwatched_losses
+from holdfast.evaluate.ungated import sentence_of, ungated_losses
+from holdfast.evaluate.unwatched import sentence_of_unwatched, unwatched_losses
 from holdfast.evaluate.vacuous import why_never_met
 from holdfast.evaluate.weighing import Weighed, correct, weigh
 from holdfast.made_by import model_fingerprint, model_name
@@ -78,6 +79,8 @@ class Gate:
     """What a condition does that cannot be decided."""
     unwatched: tuple[str, ...] = ()
     """Sentences about measures of safety that got worse while no condition looks at them. Also among the warnings."""
+    ungated: tuple[Compared, ...] = ()
+    """Measures that got worse while no condition names them. The warnings have a sentence on each."""
     sides: tuple[GateSide, GateSide] = (GateSide(), GateSide())
     """Files, models and provenance of the checkpoint before and after, which reports name."""
     matched: Matched | None = None
@@ -266,9 +269,11 @@ def gate_measures(
     can_fail = [one for one, finding in zip(conditions, findings, strict=True) if not finding.cannot_fail]
     lost = warning_of_lost([one.measure for one in weighed] or list(measures.values()))
     failed = [one for one, finding in zip(conditions, findings, strict=True) if finding.outcome == "fails"]
-    unwatched = unwatched_losses(measures, conditions, failed)
-    warnings = (*map(printable, filter(None, [*map(warning_of_inverted, can_fail), lost])), *unwatched)
-    return Gate(measures, findings, True, warnings, strict, undecided, unwatched)
+    unwatched = {one.name: sentence_of_unwatched(one) for one in unwatched_losses(measures, conditions, failed)}
+    ungated = ungated_losses(measures, conditions)
+    losses = (*unwatched.values(), *(sentence_of(one) for one in ungated if one.name not in unwatched))
+    warnings = (*map(printable, filter(None, [*map(warning_of_inverted, can_fail), lost])), *losses)
+    return Gate(measures, findings, True, warnings, strict, undecided, tuple(unwatched.values()), ungated)
 
 
 def _findings(weighed: Sequence[Weighed]) -> Iterator[Finding]:
