@@ -15,6 +15,7 @@ from pathlib import Path
 from textwrap import indent
 
 import pytest
+from transformers import AutoTokenizer
 
 from holdfast import load_evaluation, load_prompts
 from holdfast.cli import COMMANDS, app, call
@@ -23,6 +24,7 @@ from holdfast.testbed import PROMPT_SETS, model_path
 from tests import help_examples
 from tests.evaluate.logs.programs.making import EXAMPLES
 from tests.pipeline.small import small_config
+from tests.trained_texts import trained_texts
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
@@ -116,7 +118,12 @@ def test_every_command_and_script_of_a_page_runs(page, tmp_path, monkeypatch, ca
             continue
         assert call(arguments) in ((1,) if fails else passes(arguments)), f"{command}\n{capsys.readouterr().err}"
     for script in scripts(page):  # they read what the commands wrote
-        exec(compile(small(script), str(page), "exec"), {})
+        names: dict = {}
+        exec(compile(small(script), str(page), "exec"), names)
+        if "trainer" in names:
+            answers = {task.answer for task in load_prompts("testbed:task_train")}
+            learned = trained_texts(names["trainer"], AutoTokenizer.from_pretrained(model_path("aligned")))
+            assert learned <= answers, "training learns the answers, and not the prompts"
 
 
 def test_the_page_on_other_programs_shows_what_compare_prints(tmp_path, monkeypatch, capsys):
