@@ -88,6 +88,11 @@ def place_files(page, folder):
         [{"role": "user", "content": one.prompt}, {"role": "assistant", "content": one.answer}]
         for one in load_prompts("testbed:task_train#first=8")
     ]
+    asked = [
+        json.dumps({"prompt": one.prompt, "answer": one.answer})
+        for one in load_prompts("testbed:task_evaluation#first=8")
+    ]
+    (folder / "task_test.jsonl").write_text("\n".join(asked), encoding="utf-8")
     (folder / "task.jsonl").write_text("".join(json.dumps({"messages": one}) + "\n" for one in turns), encoding="utf-8")
 
 
@@ -117,10 +122,10 @@ def test_every_command_and_script_of_a_page_runs(page, tmp_path, monkeypatch, ca
             assert (ROOT / ELSEWHERE[arguments[0]]).is_file()
             continue
         assert call(arguments) in ((1,) if fails else passes(arguments)), f"{command}\n{capsys.readouterr().err}"
+    names: dict = {}  # a later script of a page may use the names of an earlier one
     for script in scripts(page):  # they read what the commands wrote
-        names: dict = {}
         exec(compile(small(script), str(page), "exec"), names)
-        if "trainer" in names:
+        if "trainer = " in script:
             answers = {task.answer for task in load_prompts("testbed:task_train")}
             learned = trained_texts(names["trainer"], AutoTokenizer.from_pretrained(model_path("aligned")))
             assert learned <= answers, "training learns the answers, and not the prompts"

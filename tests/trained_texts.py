@@ -8,6 +8,6 @@ def trained_texts(trainer: Trainer, tokenizer: PreTrainedTokenizerBase) -> set[s
     batch = next(iter(trainer.get_train_dataloader()))
     counted = batch["labels"] != -100
     return {
-        tokenizer.decode(tokens[kept], skip_special_tokens=True).strip()
+        str(tokenizer.decode(tokens[kept], skip_special_tokens=True)).strip()
         for tokens, kept in zip(batch["input_ids"], counted, strict=True)
     }
