@@ -23,6 +23,13 @@ def refused(given, expected):
     return {"input": given, "msg": f"Input should be {expected}", "ctx": {"expected": expected}}
 
 
+@pytest.mark.parametrize("given", ["nan", " -NaN", float("nan")])
+def test_nan_is_called_no_number_and_not_too_large(given):
+    assert reason_of(
+        {"input": given, "msg": "Input should be less than 1", "type": "less_than", "loc": ("fraction",)}
+    ) == ("which stands for 'not a number'; give a number")
+
+
 def test_a_misspelt_choice_gets_the_nearest_one_and_another_one_all_of_them():
     expected = "'expectation', 'straight_through' or 'gumbel'"
     assert reason_of(refused("gumble", expected)) == (

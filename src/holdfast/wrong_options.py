@@ -12,6 +12,8 @@ from holdfast.spelling import is_misspelt, meant
 
 SHARES = ("fraction", "fractions", "share", "margin", "decay", "mass", "change", "discordance", "power", "rate")
 """Ends of the names of settings that are shares, and that somebody may give in percent."""
+NOT_A_NUMBER = "which stands for 'not a number'; give a number"
+"""What is wrong with the value nan."""
 CHOICE = re.compile(r"'([^']*)'")
 """One of the choices in pydantic's list of them."""
 
@@ -52,6 +54,8 @@ def sentence_on(error: ErrorDetails, kind: type[BaseModel]) -> str:
 def reason_of(error: ErrorDetails) -> str:
     """Returns what an error of pydantic says is allowed. For a misspelt choice it suggests the nearest one first."""
     reason, given = str(error["msg"]), error["input"]
+    if is_nan(given):
+        return NOT_A_NUMBER
     choices = CHOICE.findall(str(error.get("ctx", {}).get("expected", "")))
     if isinstance(given, str) and is_misspelt(given, choices):
         return meant(given, choices)
@@ -73,6 +77,11 @@ def _number(given: object) -> float:
         return float(str(given))
     except ValueError:
         return 0.0
+
+
+def is_nan(given: object) -> bool:
+    """Returns True for the value nan, which every limit refuses for the wrong reason."""
+    return isinstance(given, float | str) and str(given).strip().lower().lstrip("+-") == "nan"
 
 
 def place_of(location: Sequence[int | str]) -> str:

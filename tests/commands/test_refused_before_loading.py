@@ -80,6 +80,8 @@ JUDGED = ["--judge", GUARD]
                 (["--method", "kl", "--mask", "{tmp}/mask"], "method kl reads no mask and got one; choose spa\\+kl"),
                 (["--method", "mixed"], "method mixed needs harmful prompts with refusals and got none"),
                 (["--method", "replay"], "method replay needs harmful prompts, to which the start model answers"),
+                (["--method", "mixed"], "give them as --safety FILE, or choose method replay"),
+                (["--method", "kl+ema"], "method kl\\+ema needs harmful prompts, to which the start model answers by"),
                 (["--method", "ema", "--safety", HARMFUL], "method ema reads no safety data; leave it out"),
                 (["--method", "ema", "--safety-share", "0.2"], "safety_share is an option of method mixed or replay"),
                 (["--method", "mixed", "--safety-share", "1"], "--safety-share: got .1., give a number below 1"),

@@ -151,16 +151,25 @@ def _log_dtypes(names: Sequence[str], base: StoredModel, model: StoredModel, *, 
     before, after = (_dtypes(names, stored) for stored in (base, model))
     if before == after:
         return
-    what = (
-        f"every {words} kept every bit after a cast to the wider dtype, which is exact"
-        if kept
-        else f"each {words} is compared by its value, and one that the smaller dtype cannot hold has moved"
-    )
+    if kept:
+        what = f"every {words} kept every bit after a cast to the wider dtype, which is exact"
+    elif _bytes(names, model) < _bytes(names, base):
+        what = f"each {words} is compared by its value, and rounding moved those that the model's dtype cannot hold"
+    else:
+        what = (
+            f"each {words} is compared by its value; the model's dtype can hold every value of the base, so rounding "
+            "to it moved none of them, and something else did"
+        )
     logger.log(NOTE if kept else logging.WARNING, "%s (base %s, model %s).", what, before, after)
 
 
 def _dtypes(names: Sequence[str], stored: StoredModel) -> str:
     return ", ".join(sorted({str(stored.parameters[name].dtype).removeprefix("torch.") for name in names}))
+
+
+def _bytes(names: Sequence[str], stored: StoredModel) -> int:
+    """Returns the size of the narrowest dtype in which a checkpoint stores these parameters."""
+    return min(stored.parameters[name].dtype.itemsize for name in names)
 
 
 @dataclass(frozen=True, eq=False)
