@@ -126,7 +126,7 @@ def launch(
     Parameters
     ----------
     quiet
-        Print the result alone: no progress, no notes, no warnings.
+        Print the result alone, and warnings of losses in a gate.
     """
     was_hidden = hidden.set(quiet)
     before, ours = sentences.set([]), logging.getLogger("holdfast")

@@ -199,6 +199,13 @@ def test_what_is_undecided_passes_where_that_is_asked_for(compare, capsys):
     assert compare("aligned.json", "plain.json", *UNDECIDED, "--undecided", "pass") == 1
 
 
+def test_quiet_keeps_the_warnings_of_losses_and_of_undecided_conditions_that_pass(compare, capsys):
+    assert compare("aligned.json", "held.json", *UNDECIDED, "--undecided", "warn", "-q") == 0
+    assert "warning: 'asr > before + 0.01' could not be decided" in capsys.readouterr().err
+    assert compare("aligned.json", "plain.json", "--fail-if", "utility < before - 0.03", "-q") == 0
+    assert "warning: safety got worse and no condition looks at it: asr was" in capsys.readouterr().err
+
+
 def test_where_nothing_is_decided_no_heading_says_passed(compare, tmp_path, capsys):
     for policy in ("pass", "warn"):
         options = ["--undecided", policy, "--markdown", f"{policy}.md"]
@@ -409,7 +416,7 @@ def test_the_warning_of_answers_that_were_cut_off_is_repeated_in_the_terminal_an
     assert compare("short.json", "shorter.json", "--markdown", "gate.md") == 0
     told, text = capsys.readouterr().err, (tmp_path / "gate.md").read_text()
     for when, name in (("before", "short"), ("after", "shorter")):
-        sentence = warning_of_cut_off(load_evaluation(tmp_path / f"{name}.json"))
+        sentence = warning_of_cut_off(load_evaluation(tmp_path / f"{name}.json"), "--generate.max-new-tokens")
         assert sentence.startswith("20 of 20 responses were cut off after 32 tokens. A longer response may")
         assert f"warning: in the evaluation {when}, {sentence}" in told
         assert f"Warning: in the evaluation {when}, {sentence}" in text

@@ -486,3 +486,8 @@ def test_a_measure_that_is_not_there_is_named_with_the_nearest():
     assert "\n" not in str(told.value)
     assert found.get("refusals") is None
     assert "refusals" not in found
+
+
+def test_an_argument_that_refuse_failed_does_not_take_is_one_sentence():
+    with pytest.raises(ValueError, match=r"^refuse_failed takes no 'strict'; known: after, accept\.$"):
+        judged(aligned(), held_fast(), *RELEASE).refuse_failed(strict=True)  # pyright: ignore[reportCallIssue]

@@ -79,8 +79,8 @@ def compare(
     html
         File (.html) for a page of the verdict, each condition and all measures.
     responses
-        Number of changed prompts that Markdown, page and --json list with both responses, for each condition that did
-        not pass. They may be harmful.
+        Changed prompts that Markdown, page and --json list with both responses, for each condition that did not pass.
+        They may be harmful.
     json
         Print one JSON object in place of tables.
     """
@@ -98,7 +98,7 @@ def compare(
     show(result, tables, json, note="\n".join(_notes(compared, bool(unwritten))) or None)
     if compared.gate.exit_code:
         for sentence in unwritten:
-            warn(sentence)
+            warn(sentence, always=True)
     elif unwritten:
         raise ValueError(" ".join(unwritten))
     if compared.gate.findings:
@@ -152,7 +152,7 @@ def _compare(
             "it out."
         )
     sides = load_sides(*files)
-    outcome = compare_sides(sides, conditions, options, beside.pinned, "--allow-unchanged")
+    outcome = compare_sides(sides, conditions, options, beside.pinned, "--allow-unchanged", "--generate.max-new-tokens")
     base, other = (side.evaluation for side in sides)
     cards = show_cards({"before": base, "after": other}, beside.judge_card)
     shown = {"tables": cards.tables, "of_cards": cards.result, "section": cards.section(), "judges": cards.judges()}
@@ -205,11 +205,14 @@ def _left_out(result: Comparison) -> list[str]:
 
 
 def _warn_of(outcome: Gate) -> None:
-    """Prints the gate's warnings, and those on conditions that could not fail or, if asked for, not be decided."""
+    """Prints the gate's warnings, and those on conditions that could not fail or, if asked for, not be decided.
+
+    Also with --quiet it warns of a loss that the gate lets pass, and of an undecided condition.
+    """
     for sentence in outcome.warnings:
-        warn(sentence)
+        warn(sentence, always=sentence in outcome.losses)
     for finding in outcome.findings:
         if finding.cannot_fail and not outcome.decides_too_little:
             warn(printable(f"{finding.condition!r} cannot fail: {finding.cannot_fail}."))
     for finding in outcome.open_conditions if outcome.undecided == "warn" else []:
-        warn(printable(f"{finding.condition!r} could not be decided: {finding.why_undecided}."))
+        warn(printable(f"{finding.condition!r} could not be decided: {finding.why_undecided}."), always=True)
