@@ -463,6 +463,7 @@ def test_init_writes_a_config_that_run_takes_up(tmp_path, capsys, monkeypatch):
     assert call(["init", "mine.toml"]) == 0
     assert "holdfast run mine.toml" in capsys.readouterr().out
     assert "'mine.toml' exists already" in failure(capsys, "init", "mine.toml")
+    assert "no shipped config is called 'smol'" in failure(capsys, "init", "mine.toml", "--like", "smol")
     text = (tmp_path / "mine.toml").read_text()
     (tmp_path / "mine.toml").write_text(text.replace('task = "testbed:task_train"', 'task = "none.jsonl"'))
     assert "prompt file 'none.jsonl' does not exist" in failure(capsys, "run", "mine.toml")
