@@ -12,6 +12,7 @@ IN_ORDER = (
     *(
         "perturbed",
         "zeroed",
+        "verify",
         "adapt",
         "compare",
         "enhance",

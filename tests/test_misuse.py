@@ -78,6 +78,7 @@ CALLS = {
     "steered": ("model", "direction", 0.5),
     "perturbed": ("model", "mask", 0.1, "generator"),
     "zeroed": ("model", "mask"),
+    "verify": ("loaded", "mask", "suite"),
     "ProtectCallback": ("mask",),
     "load_protected": ("model", "folder"),
     "merge_protected": ("adapted", "mask"),

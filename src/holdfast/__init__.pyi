@@ -56,6 +56,7 @@ from .pipeline.file_pages import save_page as save_page
 from .pipeline.gate_files import save_gate as save_gate
 from .pipeline.judge_card import make_card as make_card
 from .pipeline.judges import load_judge as load_judge
+from .pipeline.noise_study import verify as verify
 from .pipeline.options import ScoringOptions as ScoringOptions
 from .pipeline.probe import attack_success_probe as attack_success_probe
 from .pipeline.probe import not_refused_probe as not_refused_probe
