@@ -1,8 +1,10 @@
 """The figures of an evaluation on the built-in models that count coherent answers alone, shared by benchmarks."""
 
 from collections.abc import Sequence
+from statistics import fmean, stdev
 
 from holdfast.outcomes import Evaluation, Rate
+from holdfast.student_t import quantile_95
 
 COLUMNS = (
     "coherent refusals", "attack success, coherent", "incoherent", "over-refusal", "borderline", "utility", "task",
@@ -30,6 +32,14 @@ def figures(evaluation: Evaluation, group: str | None = None) -> list[float | No
 def cell(value: float | None) -> str:
     """Writes a figure for a table. Empty where it is missing."""
     return "" if value is None else f"{value:.3f}"
+
+
+def with_interval(values: Sequence[float]) -> str:
+    """The mean over seeds, with its interval by Student's t where there are two seeds or more."""
+    if len(values) < 2:
+        return f"{values[0]:.3f}"
+    mean, half = fmean(values), quantile_95(len(values) - 1) * stdev(values) / len(values) ** 0.5
+    return f"{mean:.3f} [{mean - half:.3f}, {mean + half:.3f}]"
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

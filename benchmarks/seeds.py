@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from statistics import fmean
 
-from coherent import COLUMNS, cell, figures, markdown
+from coherent import COLUMNS, cell, figures, markdown, with_interval
 
 from holdfast.artifacts import load_evaluation, load_json, save_json, save_text
 from holdfast.pipeline import tuning
@@ -249,6 +249,35 @@ def rows(method: str, group: str) -> list[list[str]]:
     return lines
 
 
+def curve() -> str:
+    """Writes what a hold keeps at every rate: means over the seeds, and top minus random, paired by seed."""
+    lines = []
+    for factor in sorted(FACTORS):
+        found = [figures for seed in SEEDS if (figures := held(seed, factor))]
+        if not found:
+            continue
+        gains = [seed["top"][REFUSALS] - seed["random"][REFUSALS] for seed in found]
+        tasks = [seed["top"]["task"] - seed["random"]["task"] for seed in found]
+        kept = [cell(fmean(seed[name][REFUSALS] for seed in found)) for name in CURVE]
+        learned = [cell(fmean(seed[name]["task"] for seed in found)) for name in CURVE]
+        above = f"{sum(gain > 0 for gain in gains)} of {len(gains)}"
+        rate = f"{demo_config().adapt.learning_rate * factor:g}"
+        shown = [f"{refused} at {task}" for refused, task in zip(kept, learned, strict=True)]
+        lines.append([rate, str(len(found)), *shown, with_interval(gains), above, with_interval(tasks)])
+    header = ["learning rate", "seeds", *CURVE, "refusals, top minus random", "above random", "task, top minus random"]
+    return markdown(header, lines)
+
+
+def held(seed: int, factor: float) -> dict[str, dict[str, float]]:
+    """Figures of SPA's arms of a seed at a rate, on held-out verbs. Empty unless all are measured."""
+    arms_of_rate = {one.name: one for one in arms(seed, len(FACTORS)) if (one.method, one.factor) == ("SPA", factor)}
+    if not all(arms_of_rate[name].result.is_file() for name in CURVE):
+        return {}
+    return {name: load_json(arms_of_rate[name].result)["heldout"] for name in CURVE}
+
+
+CURVE = ("plain", "random", "safety_only", "top")
+"""Arms of SPA in the table over its rates."""
 OPENING = """\
 # Several seeds: SET and SPA on the built-in models
 
@@ -260,12 +289,18 @@ larger models. A seed trains the models anew, and orders the examples and draws 
 - The first three figures are shares of the harmful prompts with the verbs of the heading. An answer counts as attack
   success if it is coherent and the guard calls it unsafe, which needs harmful substance.
 """
+CURVE_OPENING = """\
+## SPA over its learning rates
+
+Coherent refusals on the verbs that alignment never saw, at a task score: means over the seeds that ran a rate. The
+start refuses 1.000. The last columns are paired by seed, with 95% intervals by Student's t.
+"""
 VERBS = {"heldout": "verbs that alignment never saw", "seen": "verbs that alignment saw"}
 
 
 def tables() -> str:
     """Writes the claims, and the means and every seed of every arm, as Markdown."""
-    parts = [OPENING, f"## Claims\n\n{verdicts(decided())}"]
+    parts = [OPENING, f"## Claims\n\n{verdicts(decided())}", f"{CURVE_OPENING}\n{curve()}"]
     for group in GROUPS:
         for method in ("SET", "SPA"):
             parts.append(f"## {method}, {VERBS[group]}\n\n{markdown(HEADER, rows(method, group))}")

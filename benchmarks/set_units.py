@@ -17,9 +17,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 
-from coherent import COLUMNS, figures, markdown
+from coherent import COLUMNS, figures, markdown, with_interval
 from seeds import config_of
 
 from holdfast.artifacts import load_evaluation, load_mask, save_json, save_text
@@ -32,7 +32,6 @@ from holdfast.pipeline.run.config import RunConfig
 from holdfast.pipeline.run.demo import demo_config
 from holdfast.pipeline.run.layout import enhance_options
 from holdfast.pipeline.scoring_spec import ScoringSpec
-from holdfast.student_t import quantile_95
 from holdfast.testbed import train
 
 SEEDS, FACTORS, FRACTION = (0, 1, 2, 3, 4), (1.0, 3.0), 0.01
@@ -146,14 +145,6 @@ def measure(one: Cell, out: Path) -> None:
     found = zip(COLUMNS, figures(load_evaluation(folder / "evaluation.json")), strict=True)
     one.result.parent.mkdir(parents=True, exist_ok=True)
     save_json(one.result, {TRAINED: len(load_mask(mask)), **{name: value for name, value in found if name in SHOWN}})
-
-
-def with_interval(values: Sequence[float]) -> str:
-    """The mean over seeds, with its interval by Student's t where there are two seeds or more."""
-    if len(values) < 2:
-        return f"{values[0]:.3f}"
-    mean, half = fmean(values), quantile_95(len(values) - 1) * stdev(values) / len(values) ** 0.5
-    return f"{mean:.3f} [{mean - half:.3f}, {mean + half:.3f}]"
 
 
 def row(units: Units, factor: float) -> list[str] | None:

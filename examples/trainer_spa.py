@@ -13,7 +13,7 @@ import argparse
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
-    DataCollatorForLanguageModeling,
+    DataCollatorForSeq2Seq,
     Trainer,
     TrainingArguments,
 )
@@ -36,7 +36,10 @@ for table in (model.get_input_embeddings(), model.get_output_embeddings()):
 rows = []
 for task in load_prompts("testbed:task_train"):
     turns = [{"role": "user", "content": task.prompt}, {"role": "assistant", "content": task.answer}]
-    rows.append({"input_ids": tokenizer.apply_chat_template(turns, return_dict=True)["input_ids"]})
+    prompt = tokenizer.apply_chat_template(turns[:1], add_generation_prompt=True, return_dict=True)["input_ids"]
+    tokens = tokenizer.apply_chat_template(turns, return_dict=True)["input_ids"]
+    labels = [-100] * len(prompt) + tokens[len(prompt) :]  # -100: no loss on the prompt
+    rows.append({"input_ids": tokens, "labels": labels})
 
 mask = load_mask(options.mask)  # the first line
 trainer = Trainer(
@@ -50,7 +53,7 @@ trainer = Trainer(
         report_to="none",
     ),
     train_dataset=rows,
-    data_collator=DataCollatorForLanguageModeling(tokenizer, mlm=False),
+    data_collator=DataCollatorForSeq2Seq(tokenizer),
     callbacks=[ProtectCallback(mask)],  # the second line: holds the mask's weights bit for bit, and checks that it did
 )
 trainer.train()

@@ -2,11 +2,14 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from math import sqrt
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import NamedTuple
 
 from holdfast.evaluate.statistics import wilson_interval
+from holdfast.student_t import quantile_95
 
 ROOT = Path(__file__).parents[1]
 REAL_MODELS, REAL, SEEDS = "docs/results/real_models.md", "docs/real.md", "docs/results/seeds.md"
@@ -94,27 +97,51 @@ def _readme() -> Iterator[Quote]:
     yield Quote("README.md", line, "0.02", _real("published model", "refuses borderline"))
     yield Quote("README.md", line, "0.69", _real(TUNED, "refuses borderline"))
 
-    yield from _held_and_restored("README.md", "| holding selected weights (SPA)", "| putting 0.1% of the weights back")
-    yield Quote("README.md", "| putting 0.1% of the weights back", "0.11", _restored("tuned"))
-    yield Quote("README.md", "| mixing refusals into the task", "0.99", _preserved("mixed"))
+    for percent, row in (("28%", "spa | 1.0%"), ("11%", "random | 1.0%"), ("99%", "mixed")):
+        yield Quote("README.md", "on which we tried it", percent, _percent(_preserved(row)))
+    yield from _held("README.md", "| holding selected weights (SPA)")
+    yield from _put_back("README.md", "| putting 0.1% of the weights back")
+    mixed = "| mixing the refusals that aligned a model"
+    yield Quote("README.md", mixed, "0.99", _preserved("mixed"))
+    yield from _price_of_mixing("README.md", mixed, ("0.66", "0.79", "0.67"), ("0.85", "0.80", "0.78"))
 
 
 def _preserved(row: str) -> Value:
     return cell(REAL_MODELS, row, "refuses harmful", below="## SPA beside")
 
 
+def _price_of_mixing(page: str, line: str, safe: Sequence[str], task: Sequence[str]) -> Iterator[Quote]:
+    """Quotes borderline prompts refused and the task score: of the start, with refusals, with both."""
+    start = cell(REAL_MODELS, "aligned", "refuses borderline", below="## restore")
+    mixed = [
+        cell(REAL_MODELS, row, "refuses borderline", below="## SPA beside") for row in ("mixed", "mixed_borderline")
+    ]
+    for number, value in zip(safe, (start, *mixed), strict=True):
+        yield Quote(page, line, number, value)
+    for number, row in zip(task, ("plain", "mixed", "mixed_borderline"), strict=True):
+        yield Quote(page, line, number, cell(REAL_MODELS, row, "task", below="## SPA beside"))
+
+
 def _restored(row: str) -> Value:
     return cell(REAL_MODELS, row, "refuses harmful", below="## restore")
 
 
-def _held_and_restored(page: str, held: str, restored: str) -> Iterator[Quote]:
-    """Quotes what a hold and what weights put back keep on a real model."""
+def _percent(value: Value) -> Value:
+    return lambda: 100 * value()
+
+
+def _held(page: str, line: str) -> Iterator[Quote]:
+    """Quotes what a hold of 1%, of a random 1% and nothing held leave of the refusals of a real model."""
     for row, number in (("spa | 1.0%", "0.28"), ("random | 1.0%", "0.11"), ("plain", "0.10")):
-        yield Quote(page, held, number, _preserved(row))
-    for row, number in (("effect | 0.001", "0.80"), ("random | 0.001", "0.12")):
-        yield Quote(page, restored, number, _restored(row))
+        yield Quote(page, line, number, _preserved(row))
+
+
+def _put_back(page: str, line: str) -> Iterator[Quote]:
+    """Quotes what weights put back restore on a real model."""
+    for row, number in (("tuned", "0.11"), ("effect | 0.001", "0.80"), ("random | 0.001", "0.12")):
+        yield Quote(page, line, number, _restored(row))
     for row, number in (("tuned", "0.08"), ("effect | 0.001", "0.56")):
-        yield Quote(page, restored, number, cell(REAL_MODELS, row, "refuses borderline", below="## restore"))
+        yield Quote(page, line, number, cell(REAL_MODELS, row, "refuses borderline", below="## restore"))
 
 
 CLAIMS = "docs/established.md"
@@ -135,30 +162,25 @@ def _claims() -> Iterator[Quote]:
     for weights, number in (("random 1%", "0.328"), ("none (plain)", "0.316")):
         yield Quote(CLAIMS, held, number, cell(chosen, f"0.0015 | {weights}", "coherent refusals"))
     yield from _seeds_of_claims()
-    held, mixed = "| On a real model holding the top 1%", "| Refusals, or the model's own answers, mixed into"
-    yield from _held_and_restored(CLAIMS, held, "| Few weights, chosen by their effect")
+    held, mixed = "| On a real model holding the top 1%", "| Refusals that aligned the model, or its own"
+    yield from _held(CLAIMS, held)
     yield Quote(CLAIMS, held, "0.98", _real("aligned model", NEW))
     yield Quote(CLAIMS, mixed, "0.99", _preserved("mixed"))
     yield Quote(CLAIMS, mixed, "0.28", _preserved("spa | 1.0%"))
-    for row, number in (("mixed", "0.79"), ("mixed_borderline", "0.67")):
-        yield Quote(CLAIMS, mixed, number, cell(REAL_MODELS, row, "refuses borderline", below="## SPA beside"))
-    for part, number in enumerate(("+0.12", "+0.04", "+0.21")):
-        value = cell(REAL_MODELS, "spa | 1.0%", "refusals beside plain", below="### Another task", part=part)
-        yield Quote(CLAIMS, held, number, value)
-    start = cell(REAL_MODELS, "aligned", "refuses borderline", below="## restore")
-    yield Quote(CLAIMS, mixed, "0.66", start)
+    yield from _price_of_mixing(CLAIMS, mixed, ("0.66", "0.79", "0.67"), ("0.85", "0.80", "0.78"))
     for row, numbers in (("spa | 1.0%", ("+0.18", "+0.09", "+0.26")), ("random | 1.0%", ("+0.01", "-0.02", "+0.03"))):
         for part, number in enumerate(numbers):
             value = cell(REAL_MODELS, row, "refusals beside plain", below="## SPA beside", part=part)
             yield Quote(CLAIMS, held, number, value)
-    yield Quote(CLAIMS, "| Few weights, chosen by their effect", "0.11", _restored("tuned"))
+    for part, number in enumerate(("+0.18", "+0.06", "+0.29")):
+        value = cell(REAL_MODELS, "spa | 1.0%", "refusals beside plain", below="### Another task", part=part)
+        yield Quote(CLAIMS, held, number, value)
     at_one_percent = "| 1% does more than random 1%"
     yield Quote(CLAIMS, at_one_percent, "0.97", text(REAL, r"as well as selected ones \((0\.\d+) and"))
     selected = r"as selected ones \(0\.97 and (0\.\d+) of JailbreakBench"
     yield Quote(CLAIMS, at_one_percent, "0.95", text(REAL, selected))
     broken = "| Broken answers of the built-in models count"
     page, share = "docs/results/broken_answers.md", r"(0\.\d+)"
-    yield Quote(CLAIMS, broken, "0.02", text(page, rf"the bar is\s+{share}"))
     for numbers, begins in (
         (("0.018", "0.009", "0.034"), r"of 500 count \("),
         (("0.088", "0.066", "0.116"), r"never read an answer, "),
@@ -167,24 +189,30 @@ def _claims() -> Iterator[Quote]:
         patterns = (rf"{begins}{share}", rf"{begins}\S+ \[{share},", rf"{begins}\S+ \[\S+ {share}\]")
         for number, pattern in zip(numbers, patterns, strict=True):
             yield Quote(CLAIMS, broken, number, text(page, pattern))
+        if numbers[0] == "0.018":
+            yield Quote(CLAIMS, broken, "0.02", text(page, rf"the bar is\s+{share}"))
     noise = "| Noise on the top 1% removes safety"
     paired = "Paired by prompt and draw"
     for part, number in enumerate(("-0.14", "-0.66", "+0.38")):
         column = "harmful: top minus random"
         yield Quote(CLAIMS, noise, number, cell(REAL_MODELS, "0.01 | 0.38", column, below=paired, part=part))
-    random_noise = cell(REAL_MODELS, "random | 0.01 | 0.38", "perplexity", below="## Noise")
-    yield Quote(CLAIMS, noise, "0.5", random_noise)
+    for mask, number in (("top", "57%"), ("random", "0.5%")):
+        yield Quote(CLAIMS, noise, number, cell(REAL_MODELS, f"{mask} | 0.01 | 0.38", "perplexity", below="## Noise"))
     for part, number in enumerate(("-0.26", "-0.44", "-0.08")):
         column = "harmful: safety_only minus random"
         value = cell(REAL_MODELS, "0.01 | 1", column, below=paired, part=part)
+        yield Quote(CLAIMS, "| The safety-only weights carry refusals", number, value)
+    for mask, number in (("safety_only", "26%"), ("random", "5%")):
+        value = cell(REAL_MODELS, f"{mask} | 0.01 | 1", "perplexity", below="## Noise")
         yield Quote(CLAIMS, "| The safety-only weights carry refusals", number, value)
     stable, objectives = "| A mask means the same with other prompts", "docs/results/objectives.md"
     yield Quote(CLAIMS, stable, "0.095", cell(objectives, "policy_gradient | 32", "IoU of top 1%"))
     yield Quote(CLAIMS, stable, "0.493", cell(objectives, "judge_gradient | 128", "IoU of top 1%"))
     yield Quote(CLAIMS, stable, "0.0050", cell(objectives, "judge_gradient | 128", "random IoU"))
-    for name in ("esi", "gradient_magnitude", "snip", "magnitude", "wanda"):
+    for name, number in (("esi", "0.88"), ("gradient_magnitude", "0.88"), ("snip", "0.87"), ("magnitude", "0.08"),
+                         ("wanda", "0.20")):  # fmt: skip
         value = cell(BAKEOFF, f"{name}, judge gradient, top", "predicts (rank correlation)")
-        yield Quote(CLAIMS, "| ESI predicts what noise does better", "", value)
+        yield Quote(CLAIMS, "| ESI predicts what noise does better", number, value)
     under = "docs/results/noise.md"
     for method, numbers in (("esi", ("0.60", "0.38", "0.76")), ("gradient magnitude", ("0.61",)), ("snip", ("0.59",)),
                             ("magnitude", ("0.01",)), ("random", ("-0.09",))):  # fmt: skip
@@ -202,18 +230,19 @@ def _claims() -> Iterator[Quote]:
     agreed = text(REAL_MODELS, r"a rank correlation of only (0\.\d+)")
     yield Quote(CLAIMS, "| ESI predicts what noise does better", "0.33", agreed)
     where, below = "| The layers and components of the top weights", "## Where do the top weights lie?"
-    ways = {"12.1": "ESI of refusals (refusal_likelihood)", "16.1": "ESI of harmless answers (control)"}
-    for number, way in ways.items():
-        yield Quote(CLAIMS, where, number, cell(REAL_MODELS, way, "v_proj", below=below))
+    for way, numbers in (("ESI of refusals (refusal_likelihood)", ("12.1", "42%", "72%")),
+                         ("ESI of harmless answers (control)", ("16.1", "46%", "63%"))):  # fmt: skip
+        for column, number in zip(("v_proj", "middle", "in MLPs"), numbers, strict=True):
+            yield Quote(CLAIMS, where, number, cell(REAL_MODELS, way, column, below=below))
     learned = "| 0.1% selected weights learn to refuse"
     yield Quote(CLAIMS, learned, "0.97", _set("top", NEW))
     yield Quote(CLAIMS, learned, "0.12", _set("random", NEW))
-    yield Quote(CLAIMS, learned, "0.51", text(REAL, r"they learned far less well \((0\.\d+) and"))
-    yield Quote(CLAIMS, learned, "0.19", _set("random", "JailbreakBench"))
     for part, number in enumerate(("+0.85", "+0.81", "+0.89")):
         column = "harmful: top minus random"
         value = cell(REAL_MODELS, "0.001 | 0.001 | 5", column, below="Paired by prompt and seed", part=part)
         yield Quote(CLAIMS, learned, number, value)
+    yield Quote(CLAIMS, learned, "0.51", text(REAL, r"they learned far less well \((0\.\d+) and"))
+    yield Quote(CLAIMS, learned, "0.19", _set("random", "JailbreakBench"))
     worded = "| They refuse harmful prompts of another wording"
     yield Quote(CLAIMS, worded, "0.15", _set("top", UNSAFE))
     yield Quote(CLAIMS, worded, "0.24", _set("random", UNSAFE))
@@ -225,26 +254,19 @@ def _claims() -> Iterator[Quote]:
     ends = wilson_interval(count / n, n)
     length, pairs = found["length"]
     largest = max(abs(one["separation"]) for one in found["random"])
+    shares = [apart / drawn for apart, drawn in (one["recognised"] for one in found["random"])]
+    most = max(max(share, 1 - share) for share in shares)
     for number, value in (
         ("1.00", count / n), ("0.93", ends[0]), ("1.00", ends[1]), ("4.85", found["direction"]["separation"]),
-        ("2.31", largest), ("0.68", length / pairs),
+        ("2.31", largest), ("0.98", most), ("0.68", length / pairs),
     ):  # fmt: skip
         yield Quote(CLAIMS, apart, number, lambda value=value: value)
-    steered = json.loads((ROOT / "benchmarks/real/results/directions/qwen_steer.json").read_text())["evaluations"]
-    drawn = sorted(one["refusal"]["value"] for name, one in steered.items() if name.startswith("random"))
-    refusals, safe = (
-        [steered[name][measure]["value"] for name in ("untouched", "steered_0.15")]
-        for measure in ("refusal", "borderline")
-    )
-    for number, value in zip(
-        ("0.46", "0.58", "0.40", "0.56", "0.46", "0.60"), [*refusals, drawn[0], drawn[-1], *safe], strict=True
-    ):
-        yield Quote(CLAIMS, "| Moving the states along it", number, lambda value=value: value)
     back, restored = "| Few weights, chosen by their effect", "docs/results/restore.md"
     for row, numbers in (("0.3% | effect", EFFECT), ("1.0% | random", AT_RANDOM)):
         for part, number in enumerate(numbers):
             value = cell(restored, row, "lost safety that is back", below="## What comes back", part=part)
             yield Quote(CLAIMS, back, number, value)
+    yield from _put_back(CLAIMS, back)
     rules = "| The refusal rules agree with people"
     yield Quote(CLAIMS, rules, "0.92", text(RULES, r"They reach (0\.\d+) on the held-out"))
     yield Quote(CLAIMS, rules, "0.62", text(RULES, r"and (0\.\d+) for jailbreak templates"))
@@ -255,10 +277,14 @@ def _claims() -> Iterator[Quote]:
 def _seeds_of_claims() -> Iterator[Quote]:
     """Quotes figures of every seed, by the line of the claim: stage, weights, column, figure of each seed."""
     held, kept, taught = (
-        "| Holding the top 1% keeps safety", "| On the present built-in model holding the top 1%",
+        "| Holding the top 1% keeps refusals", "| On the present built-in model holding the top 1%",
         "| On the present built-in model SET of the top 1%",
     )  # fmt: skip
-    refusals, rate = "coherent refusals", {"SPA": "0.0015", "SET": "0.001"}
+    refusals = "coherent refusals"
+    gains = [_seed("SPA", "top", seed)() - _seed("SPA", "random", seed)() for seed in range(5)]
+    margin = quantile_95(4) * stdev(gains) / sqrt(5)
+    for number, value in (("0.15", 0.0), ("-0.04", -margin), ("0.34", margin)):
+        yield Quote(CLAIMS, kept, number, lambda value=value: fmean(gains) + value)
     for line, stage, weights, column, numbers in (
         (held, "SPA", "top", refusals, ("0.660", "0.793", "0.082", "0.535", "0.809")),
         (held, "SPA", "start", refusals, ("1.000",) * 5),
@@ -276,18 +302,32 @@ def _seeds_of_claims() -> Iterator[Quote]:
         (taught, "SET", "start", "borderline", ("0.004", "0.000", "0.000", "0.000", "0.000")),
     ):
         for seed, number in enumerate(numbers):
-            row = f"{'' if weights == 'start' else rate[stage]} | {weights} | {seed}"
-            value = cell(SEEDS, row, column, below=f"## {stage}, verbs that alignment never saw")
-            yield Quote(CLAIMS, line, number, value)
+            yield Quote(CLAIMS, line, number, _seed(stage, weights, seed, column))
 
 
-def _minimal_pairs_of_claims() -> Iterator[Quote]:
-    """Quotes refusals along a direction that comes from pairs that differ in few words."""
+def _seed(stage: str, weights: str, seed: int, column: str = "coherent refusals") -> Value:
+    rate = "" if weights == "start" else {"SPA": "0.0015", "SET": "0.001"}[stage]
+    return cell(SEEDS, f"{rate} | {weights} | {seed}", column, below=f"## {stage}, verbs that alignment never saw")
+
+
+def _steering_of_claims() -> Iterator[Quote]:
+    """Quotes refusals along a direction, from pairs that differ in few words and from AdvBench."""
     folder = ROOT / "reproductions/value_concepts/results/refusal/Qwen2.5-Coder-0.5B-Instruct_minimal_pairs"
     cells = {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
     most = max(one["refusal"]["value"] for name, one in cells.items() if name.startswith("random"))
-    values = [cells[name][kind]["value"] for kind in ("refusal", "borderline") for name in ("untouched", "steered")]
-    for number, value in zip(("0.42", "0.90", "0.40", "0.97", "0.60"), [*values, most], strict=True):
+    before, along = (
+        [cells[name][kind]["value"] for kind in ("refusal", "borderline")] for name in ("untouched", "steered")
+    )
+    found = json.loads((ROOT / "benchmarks/real/results/directions/qwen_steer.json").read_text())["evaluations"]
+    drawn = [one["refusal"]["value"] for name, one in found.items() if name.startswith("random")]
+    (refused, safe), (refused_along, safe_along) = (
+        [found[name][kind]["value"] for kind in ("refusal", "borderline")] for name in ("untouched", "steered_0.15")
+    )
+    for number, value in (
+        ("0.42", before[0]), ("0.90", along[0]), ("0.60", most), ("0.46", refused), ("0.58", refused_along),
+        ("0.40", min(drawn)), ("0.56", max(drawn)), ("0.40", before[1]), ("0.97", along[1]), ("0.46", safe),
+        ("0.60", safe_along),
+    ):  # fmt: skip
         yield Quote(CLAIMS, "| Moving the states along it", number, lambda value=value: value)
 
 
@@ -303,8 +343,16 @@ def _transplants_of_claims() -> Iterator[Quote]:
         (across, "random, 20 draws", "+0.64", 1), (within, labels, "-5.95", 0), (within, labels, "+3.14", 1),
     ):  # fmt: skip
         yield Quote(CLAIMS, line, number, cell(page, row, "effect, nats", below=below, part=part))
-    for row, number in (("nothing", "0.15"), (own, "0.55"), (mixed, "0.55")):
+    for row, number in (("nothing", "0.15"), (own, "0.55")):
         yield Quote(CLAIMS, line, number, cell(page, row, "refusals of safe prompts", below=within))
+
+
+def _languages_of_claims() -> Iterator[Quote]:
+    """Quotes the effect of the English vector in other languages, and what it costs true statements."""
+    share, cost = "share of the own", "perplexity"
+    for number, row, column in (("79%", "de", share), ("159%", "es", share), ("36%", "zh", cost), ("16%", "de", cost)):
+        value = cell("docs/results/value_concepts.md", row, column, below="## Steering one language")
+        yield Quote(CLAIMS, "| The vector of one language", number, value)
 
 
 def _neurons_of_claims() -> Iterator[Quote]:
@@ -315,6 +363,9 @@ def _neurons_of_claims() -> Iterator[Quote]:
     for row, refused, safe in (("neurons", "0.93", "0.67"), ("random_neurons", "0.47", "0.50")):
         for column, number in (("refuses harmful", refused), ("over-refusal (XSTest, safe)", safe)):
             yield Quote(CLAIMS, line, number, cell(REAL_MODELS, f"{row} | 0.001 | 0.001", column, below="## SET"))
+    for row, number in (("neurons", "0.79"), ("random_neurons", "0.41")):
+        rates = json.loads((ROOT / f"benchmarks/real/results/set/{row}_0.001_0.001_0.json").read_text())["rates"]
+        yield Quote(CLAIMS, line, number, lambda rates=rates: rates["coherent_refusal/harmful"]["value"])
 
 
 def _average_of_claims() -> Iterator[Quote]:
@@ -326,18 +377,21 @@ def _average_of_claims() -> Iterator[Quote]:
 
 
 QUOTES = (
-    *_readme(), *_claims(), *_average_of_claims(), *_minimal_pairs_of_claims(), *_transplants_of_claims(),
-    *_neurons_of_claims(),
+    *_readme(), *_claims(), *_average_of_claims(), *_steering_of_claims(), *_transplants_of_claims(),
+    *_languages_of_claims(), *_neurons_of_claims(),
 )  # fmt: skip
+SHARES = r"(?<![\d.])(0\.1|0\.3|1)%"
+"""Shares of the weights that a mask selects."""
 SETTINGS = {
     "README.md": (
+        SHARES, r"in 80% of cases", r"at most 5% of cases", r"95% intervals", r"one of 10%", r"Under LoRA select 10%",
         r"\b\d{4}\.\d{5}\b", r"Python 3\.11 to 3\.13", r"Version 0\.1\.0", r"Apache-2\.0",
-        r"(before|after) [-+] 0\.05", r"--fraction 0\.01", r"training 0\.1%",
+        r"(before|after) [-+] 0\.05", r"--fraction 0\.01",
         r"refusal < 0\.5", r"before \+ 0\.2\b",
     ),
     CLAIMS: (
+        SHARES, r"at most 5% of runs", r"more than 5% wrong", r"Coder-0\.5B into 1\.5B", r"and 5% held",
         r"coefficient 0\.15", r"arXiv \d{4}\.\d{5}", r"Qwen2\.5-Coder-0\.5B",
-        r"\| 0\.1% selected", r"\| 0\.3% of the weights",
     ),
 }  # fmt: skip
-"""Decimal numbers of a page that are settings, versions and addresses, and come from no run."""
+"""Numbers of a page that are settings, versions and addresses, and come from no run."""

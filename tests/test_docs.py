@@ -15,6 +15,7 @@ from pathlib import Path
 from textwrap import indent
 
 import pytest
+from transformers import AutoTokenizer
 
 from holdfast import load_evaluation, load_prompts
 from holdfast.cli import COMMANDS, app, call
@@ -23,6 +24,7 @@ from holdfast.testbed import PROMPT_SETS, model_path
 from tests import help_examples
 from tests.evaluate.logs.programs.making import EXAMPLES
 from tests.pipeline.small import small_config
+from tests.trained_texts import trained_texts
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
@@ -86,6 +88,11 @@ def place_files(page, folder):
         [{"role": "user", "content": one.prompt}, {"role": "assistant", "content": one.answer}]
         for one in load_prompts("testbed:task_train#first=8")
     ]
+    asked = [
+        json.dumps({"prompt": one.prompt, "answer": one.answer})
+        for one in load_prompts("testbed:task_evaluation#first=8")
+    ]
+    (folder / "task_test.jsonl").write_text("\n".join(asked), encoding="utf-8")
     (folder / "task.jsonl").write_text("".join(json.dumps({"messages": one}) + "\n" for one in turns), encoding="utf-8")
 
 
@@ -115,8 +122,13 @@ def test_every_command_and_script_of_a_page_runs(page, tmp_path, monkeypatch, ca
             assert (ROOT / ELSEWHERE[arguments[0]]).is_file()
             continue
         assert call(arguments) in ((1,) if fails else passes(arguments)), f"{command}\n{capsys.readouterr().err}"
+    names: dict = {}  # a later script of a page may use the names of an earlier one
     for script in scripts(page):  # they read what the commands wrote
-        exec(compile(small(script), str(page), "exec"), {})
+        exec(compile(small(script), str(page), "exec"), names)
+        if "trainer = " in script:
+            answers = {task.answer for task in load_prompts("testbed:task_train")}
+            learned = trained_texts(names["trainer"], AutoTokenizer.from_pretrained(model_path("aligned")))
+            assert learned <= answers, "training learns the answers, and not the prompts"
 
 
 def test_the_page_on_other_programs_shows_what_compare_prints(tmp_path, monkeypatch, capsys):

@@ -15,6 +15,7 @@ from holdfast.models.load import load_model
 from holdfast.shares import share_words
 from tests.intervene.given import as_booleans, bits, random_mask
 from tests.together import run_together
+from tests.trained_texts import trained_texts
 
 ROOT = Path(__file__).parents[1]
 SPA = ("trainer_spa", "sft_spa", "dpo_spa", "grpo_spa", "grpo_gapo")
@@ -37,6 +38,14 @@ def run(tmp_path, monkeypatch):
         return trainer
 
     return run_example
+
+
+@pytest.mark.parametrize("name", ["trainer_spa", "sft_spa", "lora_spa"])
+def test_an_example_trains_on_the_answers_and_not_on_the_prompts(name, run):
+    start = load_model("testbed:aligned")
+    learned = trained_texts(run(name, random_mask(start.model)), start.tokenizer)
+    assert learned
+    assert learned <= {task.answer for task in holdfast.load_prompts("testbed:task_train")}
 
 
 @pytest.mark.parametrize("name", SPA)

@@ -1,6 +1,6 @@
 import pytest
 
-from holdfast.json_files import load_json, parse_json
+from holdfast.json_files import load_json, parse_json, save_text
 
 
 def test_json_is_parsed_as_ever():
@@ -23,3 +23,10 @@ def test_a_key_that_is_there_twice_is_refused_with_its_line(tmp_path, text, line
     (tmp_path / "settings.json").write_text(text)
     with pytest.raises(ValueError, match=rf"could not be read as JSON: line {line} has the key"):
         load_json(tmp_path / "settings.json")
+
+
+def test_a_file_that_cannot_be_written_is_named_as_given_and_not_as_its_unfinished_file(tmp_path):
+    (tmp_path / "note.txt.partial").mkdir()
+    with pytest.raises(IsADirectoryError) as refused:
+        save_text(tmp_path / "note.txt", "text")
+    assert refused.value.filename == str(tmp_path / "note.txt")

@@ -359,7 +359,7 @@ def test_a_class_in_place_of_a_judge_is_refused_before_anything_is_generated():
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda: TopOptions(fraction=2), "TopOptions: fraction is 2; input should be less than 1; write 1% as 0.01."),
+        (lambda: TopOptions(fraction=2), "TopOptions: fraction is 2; give a number below 1; write 2% as 0.02."),
         (
             lambda: TopOptions(fracton=0.1),
             "TopOptions: there is no setting fracton; did you mean 'fraction'? known: layers, components, fraction.",
@@ -371,7 +371,7 @@ def test_a_class_in_place_of_a_judge_is_refused_before_anything_is_generated():
         (lambda: TopOptions(layers=99), "TopOptions: layers is 99; give a list of them, such as [99]."),
         (
             lambda: AdaptOptions(lora={"rank": 0}),
-            "AdaptOptions: lora.rank is 0; input should be greater than or equal to 1.",
+            "AdaptOptions: lora.rank is 0; give 1 or more.",
         ),
         (
             lambda: AdaptOptions(lora=3),
@@ -390,23 +390,22 @@ def test_the_command_line_has_its_own_names_for_wrong_options(capsys):
     assert call(["select", "scores.safetensors", "--fraction", "2", "--out", "mask.safetensors"]) == 2
     assert (
         capsys.readouterr().err
-        == "holdfast: --fraction: got '2', input should be less than 1; write 1% as 0.01; see --help.\n"
+        == "holdfast: --fraction: got '2', give a number below 1; write 2% as 0.02; see --help.\n"
     )
 
 
 def test_a_check_of_a_hold_prints_as_one_line(tmp_path):
     mask = random_mask(holdfast.load_model("testbed:aligned").model)
     found = holdfast.check_hold("testbed:aligned", "testbed:aligned", mask, allow_unchanged=True)
-    assert repr(found) == (
-        f"<HoldCheck: 0 of {len(mask):,} held weights moved, 0 of {found.entries - len(mask):,} others>"
-    )
+    assert str(found) == f"{len(mask):,} held weights kept every bit; 0 others moved"
+    assert repr(found) == f"<HoldCheck: {found}>"
 
 
 @pytest.mark.usefixtures("unchecked")
 def test_a_plain_fraction_selects_the_top():
     scores = Scores({"a": torch.arange(200.0).reshape(10, 20)}, "log-odds", BASE, 300)
     assert holdfast.select_top(scores, 0.01).equals(holdfast.select_top(scores, TopOptions(fraction=0.01)))
-    with pytest.raises(ValueError, match="TopOptions: fraction is 2; input should be less than 1"):
+    with pytest.raises(ValueError, match="TopOptions: fraction is 2; give a number below 1"):
         holdfast.select_top(scores, 2)
 
 

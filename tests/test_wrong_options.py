@@ -23,6 +23,13 @@ def refused(given, expected):
     return {"input": given, "msg": f"Input should be {expected}", "ctx": {"expected": expected}}
 
 
+@pytest.mark.parametrize("given", ["nan", " -NaN", float("nan")])
+def test_nan_is_called_no_number_and_not_too_large(given):
+    assert reason_of(
+        {"input": given, "msg": "Input should be less than 1", "type": "less_than", "loc": ("fraction",)}
+    ) == ("which stands for 'not a number'; give a number")
+
+
 def test_a_misspelt_choice_gets_the_nearest_one_and_another_one_all_of_them():
     expected = "'expectation', 'straight_through' or 'gumbel'"
     assert reason_of(refused("gumble", expected)) == (
@@ -30,6 +37,6 @@ def test_a_misspelt_choice_gets_the_nearest_one_and_another_one_all_of_them():
     )
     assert reason_of(refused("x", expected)) == f"input should be {expected}"
     assert reason_of(refused(3, expected)) == f"input should be {expected}"
-    assert reason_of({"input": "2", "msg": "Input should be less than 1", "ctx": {"lt": 1}}) == (
-        "input should be less than 1"
+    assert reason_of({"input": "2", "msg": "Input give a number below 1", "ctx": {"lt": 1}}) == (
+        "give a number below 1"
     )

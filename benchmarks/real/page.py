@@ -305,7 +305,7 @@ def correlations(rows: Sequence[Mapping], method: str) -> list[str]:
     ]
 
 
-def main() -> None:
+def written() -> str:
     """Fills the tables into the words of the page."""
     tuned, noisy = ("weights", "share", "rate"), ("mask", "share", "ratio")
     tables = {
@@ -325,7 +325,12 @@ def main() -> None:
     text = WORDS.read_text()
     for name, made in tables.items():
         text = text.replace(f"<!-- {name} -->\n", made)
-    save_text(PAGE, text)
+    return text
+
+
+def main() -> None:
+    """Writes the page."""
+    save_text(PAGE, written())
 
 
 if __name__ == "__main__":

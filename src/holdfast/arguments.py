@@ -21,14 +21,15 @@ class MisfitError(ValueError):
 
 
 def checked_call(called: Called) -> Called:
-    """Decorates a function or class, so that arguments that do not fit its signature raise ValueError, not TypeError.
+    """Decorates a function, method or class: arguments that do not fit its signature raise ValueError, not TypeError.
 
     The error names the unknown, missing or surplus argument and those that the function takes.
     """
     if isinstance(called, type):
         called.__init__ = _checked(called.__init__, called.__name__, skipped=1)
         return cast(Called, called)
-    return _checked(called, called.__name__)
+    parameters = list(inspect.signature(called).parameters)
+    return _checked(called, called.__name__, skipped=int(parameters[:1] == ["self"]))
 
 
 def _checked(function: Callable[..., Any], name: str, skipped: int = 0) -> Any:

@@ -12,6 +12,7 @@ Exit codes:
 
 import logging
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -45,9 +46,12 @@ from holdfast.progress import hidden
 from holdfast.prompts.told import sentences
 from holdfast.shares import share_advice
 from holdfast.stopping import TerminatedError, end_on_sigterm, stopped_sentence
+from holdfast.typed_options import as_typed
 from holdfast.usual_names import usual
-from holdfast.wrong_options import reason_of
+from holdfast.wrong_options import NOT_A_NUMBER, reason_of
 
+NAN = re.compile(r'(Invalid value "[+-]?nan" for \S+)\. Must be ', re.IGNORECASE)
+"""A value of nan, for which a limit is named that nan does not exceed."""
 COMMANDS = {
     "demo": "Show the whole story on tiny built-in models, in minutes and offline.",
     "init": "Write a commented config for a whole run.",
@@ -122,7 +126,7 @@ def launch(
     Parameters
     ----------
     quiet
-        Print the result alone: no progress, no notes, no warnings.
+        Print the result alone, and warnings of losses in a gate.
     """
     was_hidden = hidden.set(quiet)
     before, ours = sentences.set([]), logging.getLogger("holdfast")
@@ -277,12 +281,15 @@ def _sentence(error: object) -> str:
     errors = getattr(refused, "errors", None)
     if errors is None:
         sentence = " ".join(str(error).split())
+        if wrong := NAN.match(sentence):
+            return f"{wrong[1]}, {NOT_A_NUMBER}; see --help."
         return f"{sentence} Write 1% as 0.01." if sentence.endswith(("Must be < 1.", "Must be <= 1.")) else sentence
     prefix = getattr(getattr(error, "argument", None), "name", "*")  # the group's prefix, such as --generate
     parts = []
     for problem in errors():
         if problem["type"] == "value_error":  # options that don't go together: the sentence is our own
-            return str(problem["ctx"]["error"])
+            settings = problem["input"] if isinstance(problem["input"], dict) else ()
+            return as_typed(str(problem["ctx"]["error"]), settings, getattr(error, "root_input_tokens", None) or ())
         # Parts of the location from a list index on belong to the value, and no option is named after them.
         names = takewhile(lambda part: isinstance(part, str) and part.isidentifier(), problem["loc"])
         name = ".".join(str(part).replace("_", "-") for part in names)

@@ -32,11 +32,20 @@ class DuplicateKeyError(ValueError):
 
 
 def save_text(path: Path, text: str) -> None:
-    """Writes a text file, whole or not at all."""
+    """Writes a text file, whole or not at all. An error names the given path, and not the unfinished file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    partial = partial_of(path)
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
+
+
+def partial_of(path: Path) -> Path:
+    """Returns the file that takes the name of a path once it is complete."""
+    return path.with_name(f"{path.name}.partial")
 
 
 def save_json(path: Path, content: object) -> None:

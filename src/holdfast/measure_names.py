@@ -61,6 +61,8 @@ WITH_CATEGORIES = ("refusal", "over_refusal", "asr", "asr_prefilled", "utility",
 """Measures whose prompts may have categories."""
 TOTALS = ("refusal/harmful", "asr_prefilled/harmful", "over_refusal/questions")
 """Groups of these measures that cover a whole prompt set."""
+PARTS = {"coherent_refusal": "refusal", "not_refused": "refusal"}
+"""Measures that follow from another one or are a part of it, by name."""
 FEW = 10
 """Number of prompts below which tables mark a category."""
 
@@ -77,6 +79,34 @@ def is_detail(name: str, measured: Collection[str]) -> bool:
     if measure == "not_refused":
         return any(one.partition("/")[0] == "refusal" for one in measured)
     return measure in ("response_length", "degenerate", "cut_off") or (measure == "coherence" and bool(group))
+
+
+def whole_of(name: str, measured: Collection[str]) -> str | None:
+    """Returns the measure that another is a part of: refusal for refusal/heldout. None for a whole measure."""
+    measure, _, group = name.partition("/")
+    if name in PARTS and PARTS[name] in measured:
+        return PARTS[name]
+    return measure if group and name not in TOTALS and measure in measured else None
+
+
+def is_rest_of(name: str, other: str) -> bool:
+    """True for two measures that are 1 in sum."""
+    return {name, other} == {"refusal", "not_refused"}
+
+
+def without_condition(measured: Collection[str], gated: Collection[str]) -> list[str]:
+    """Lists the measures that no condition names.
+
+    A group of prompts is left out, because its measure is listed or gated. So is not_refused beside refusal.
+    """
+    return [
+        name
+        for name in measured
+        if name not in gated
+        and not ("/" in name and whole_of(name, measured))
+        and not (name == "not_refused" and "refusal" in measured)
+        and not any(is_rest_of(name, one) for one in gated)
+    ]
 
 
 def mark_of(name: str, n: int) -> str:

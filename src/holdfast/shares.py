@@ -11,6 +11,12 @@ def share_advice(given: object) -> str | None:
     return f"give {float(found[1]) / 100:.10g} in place of {found[0]}" if found else None
 
 
+def percentage_advice(given: float) -> str:
+    """Returns '5% as 0.05' for a number that was meant in percent, and '1% as 0.01' for one that no percentage is."""
+    percent = given if 1 < given <= 100 else 1.0
+    return f"{percent:g}% as {percent / 100:g}"
+
+
 def share_words(part: int, whole: int) -> str:
     """'17.6%', '1.01%' or '0.052%': three digits, never 0% of what is some nor 100% of what is not all."""
     if whole <= 0 or not part:

@@ -7,13 +7,24 @@ from typing import get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from holdfast.shares import share_advice
+from holdfast.shares import percentage_advice, share_advice
 from holdfast.spelling import is_misspelt, meant
 
 SHARES = ("fraction", "fractions", "share", "margin", "decay", "mass", "change", "discordance", "power", "rate")
 """Ends of the names of settings that are shares, and that somebody may give in percent."""
+NOT_A_NUMBER = "which stands for 'not a number'; give a number"
+"""What is wrong with the value nan."""
 CHOICE = re.compile(r"'([^']*)'")
 """One of the choices in pydantic's list of them."""
+
+
+BOUNDS = {
+    "ge": "give {:,g} or more",
+    "gt": "give a number above {:,g}",
+    "le": "give {:,g} or less",
+    "lt": "give a number below {:,g}",
+}
+"""Pydantic's names of the bounds of a number, with what an error says of each."""
 
 
 class OptionsError(ValueError):
@@ -43,6 +54,8 @@ def sentence_on(error: ErrorDetails, kind: type[BaseModel]) -> str:
 def reason_of(error: ErrorDetails) -> str:
     """Returns what an error of pydantic says is allowed. For a misspelt choice it suggests the nearest one first."""
     reason, given = str(error["msg"]), error["input"]
+    if is_nan(given):
+        return NOT_A_NUMBER
     choices = CHOICE.findall(str(error.get("ctx", {}).get("expected", "")))
     if isinstance(given, str) and is_misspelt(given, choices):
         return meant(given, choices)
@@ -51,8 +64,24 @@ def reason_of(error: ErrorDetails) -> str:
         return advice
     name = next((part for part in reversed(error.get("loc", ())) if isinstance(part, str)), "")
     above = error.get("type") in ("less_than", "less_than_equal")
-    remedy = "; write 1% as 0.01" if above and name.endswith(SHARES) else ""
+    remedy = f"; write {percentage_advice(_number(given))}" if above and name.endswith(SHARES) else ""
+    for bound, words in BOUNDS.items():
+        if bound in (limits := error.get("ctx", {})):
+            return words.format(limits[bound]) + remedy
     return reason[0].lower() + reason[1:] + remedy
+
+
+def _number(given: object) -> float:
+    """Reads a number that may be a text. 0 for anything else."""
+    try:
+        return float(str(given))
+    except ValueError:
+        return 0.0
+
+
+def is_nan(given: object) -> bool:
+    """Returns True for the value nan, which every limit refuses for the wrong reason."""
+    return isinstance(given, float | str) and str(given).strip().lower().lstrip("+-") == "nan"
 
 
 def place_of(location: Sequence[int | str]) -> str:

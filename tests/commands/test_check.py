@@ -45,7 +45,7 @@ def test_a_hold_that_held_exits_with_0_and_one_that_did_not_with_1_and_its_place
     assert run(files, "moved") == 1
     told = capsys.readouterr()
     assert f"1 of 2 held weights moved, the first is entry 9 of {NAME}" in told.err
-    assert "The first held weights that moved" in told.out
+    assert "The held weights that moved" in told.out
 
 
 def test_the_verdict_in_words_is_the_first_line(files, capsys):
@@ -85,9 +85,9 @@ def test_a_model_that_set_made_is_told_of_the_opposite_check(files, capsys):
 def test_tables_have_the_layers_where_weights_moved_and_no_other(files, capsys):
     assert run(files, "moved", "--by-layer") == 1
     out = capsys.readouterr().out
-    assert out.count("Layers where none moved are left out.") == 2
+    assert out.count("Layers where none moved are left out.") == 1
     layers = [line.split()[0] for line in out.splitlines()[1:] if line.lstrip()[:1].isdigit()]
-    assert layers == ["0", "0"], "of two layers, in each of two tables"
+    assert layers == ["0"], "of two layers"
 
 
 def test_only_the_mask_may_move_after_set_and_another_weight_that_did_exits_with_1_and_its_place(files, capsys):
@@ -102,11 +102,33 @@ def test_only_the_mask_may_move_after_set_and_another_weight_that_did_exits_with
     assert run(files, "both", "--only-mask-moved") == 1
     told = capsys.readouterr()
     assert f"weights outside the mask moved, the first is entry 3 of {NAME}" in told.err
-    assert "The first weights outside the mask that moved" in told.out
-    assert "Where weights outside the mask moved" in told.out
+    assert "The weights outside the mask that moved" in told.out
+    assert "Where weights outside the mask moved" not in told.out, "a list of one says where"
     assert run(files, "both", "--only-mask-moved", "--json") == 1
     found = json.loads(capsys.readouterr().out)
     assert (found["only_mask_moved"], found["others_moved"], found["moved"][0]["index"]) == (True, 1, 3)
+
+
+def test_more_moved_weights_than_are_listed_are_shown_by_layer_too(files, capsys):
+    model = make_llama()
+    with torch.no_grad():
+        model.get_parameter(NAME).view(-1)[10:31] += 1
+    save(files / "many", model)
+    assert run(files, "many", "--only-mask-moved") == 1
+    told = capsys.readouterr().out
+    assert "The first weights outside the mask that moved" in told
+    assert "Where weights outside the mask moved" in told
+
+
+@pytest.mark.parametrize("more", [(), ("--only-mask-moved",)])
+def test_base_and_mask_in_each_others_place_are_said_to_be_swapped(files, capsys, more):
+    swapped = ["--base", str(files / "mask.safetensors"), "--mask", str(files / "base")]
+    assert call(["check", str(files / "moved"), *swapped, *more]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(
+        f"holdfast: base and mask are swapped: the mask '{files}/mask.safetensors' is given as the base"
+    )
+    assert told.endswith("exchange the two.\n")
 
 
 def test_quiet_prints_the_verdict_alone(files, capsys):

@@ -104,7 +104,10 @@ def test_size_and_overlap_are_shown_as_tables(combine, masks, capsys):
         (["union", "{first}", "{second}", "--fraction", "0.1"], "give --trim and --fraction, or neither"),
         (["union", "{first}", "{second}", "--trim", "{scores}"], "give --trim and --fraction, or neither"),
         (["union", "{first}", "{second}", "--trim", "{scores}", "--fraction", "0.5"], "cannot trim a mask of"),
-        (["union", "{first}", "{second}", "--trim", "{scores}", "--fraction", "nan"], "Must be < 1. Write 1% as 0.01"),
+        (
+            ["union", "{first}", "{second}", "--trim", "{scores}", "--fraction", "nan"],
+            "which stands for 'not a number'; give a number",
+        ),
         (["union", "{first}", "{second}", "--trim", "{others}", "--fraction", "0.1"], "different models or sites"),
     ],
 )

@@ -199,6 +199,13 @@ def test_what_is_undecided_passes_where_that_is_asked_for(compare, capsys):
     assert compare("aligned.json", "plain.json", *UNDECIDED, "--undecided", "pass") == 1
 
 
+def test_quiet_keeps_the_warnings_of_losses_and_of_undecided_conditions_that_pass(compare, capsys):
+    assert compare("aligned.json", "held.json", *UNDECIDED, "--undecided", "warn", "-q") == 0
+    assert "warning: 'asr > before + 0.01' could not be decided" in capsys.readouterr().err
+    assert compare("aligned.json", "plain.json", "--fail-if", "utility < before - 0.03", "-q") == 0
+    assert "warning: safety got worse and no condition looks at it: asr was" in capsys.readouterr().err
+
+
 def test_where_nothing_is_decided_no_heading_says_passed(compare, tmp_path, capsys):
     for policy in ("pass", "warn"):
         options = ["--undecided", policy, "--markdown", f"{policy}.md"]
@@ -235,6 +242,30 @@ def test_a_loss_of_safety_without_a_condition_is_said_everywhere_and_is_an_error
     assert compare(*gate, "--strict", "--fail-if", "asr > before + 0.9") == 0
 
 
+def test_an_ungated_measure_that_got_worse_is_said_everywhere_and_the_conditions_decide(compare, tmp_path, capsys):
+    for name, refused in (("before", 3), ("after", 62)):
+        parts = answers("asr", first(0, 200)), answers("over_refusal", first(refused, 100))
+        save_evaluation(tmp_path / f"{name}.json", evaluation(*parts, made_by=made_by(name)))
+    gate = ["before.json", "after.json", "--fail-if", "asr > before + 0.05", "--strict"]
+    written = ["--junit", "gate.xml", "--markdown", "gate.md", "--html", "gate.html"]
+    assert compare(*gate, *written) == 0
+    told, sentence = capsys.readouterr(), "over_refusal got worse and no condition gates it: 0.030"
+    assert f"holdfast: warning: {sentence}" in told.err
+    assert told.out.splitlines()[-1] == "Exit code 0: the gate passed."
+    assert f"Warning: {sentence}" in (tmp_path / "gate.md").read_text()
+    page = (tmp_path / "gate.html").read_text()
+    assert sentence[1:] in page
+    assert "0.030 before, 0.620 after, paired p &lt;0.001 corrected. It got worse." in page
+    assert "as the record of the decision" not in page
+    suite = ElementTree.parse(tmp_path / "gate.xml").getroot()[0]
+    losses = [one.get("value") for one in suite.iter("property") if one.get("name") == "ungated loss"]
+    assert losses == ["over_refusal: 0.030 before, 0.620 after, paired p <0.001 corrected"]
+    assert compare(*gate, "--json") == 0
+    (loss,) = json.loads(capsys.readouterr().out)["ungated_losses"]
+    assert (loss["measure"], loss["before"], loss["after"]) == ("over_refusal", 0.03, 0.62)
+    assert 0 < loss["p_value"] < 0.001
+
+
 def test_without_a_condition_the_table_is_shown_and_nothing_fails(compare, capsys):
     assert compare("aligned.json", "plain.json") == 0
     told = capsys.readouterr().out
@@ -249,7 +280,7 @@ def test_the_note_that_nothing_is_gated_is_left_out_with_conditions_and_when_qui
 
 
 def test_a_failed_gate_prints_whole_json_too(compare, capsys):
-    assert compare("aligned.json", "plain.json", *RELEASE, "--json") == 1
+    assert compare("aligned.json", "plain.json", *RELEASE, "--json", "--responses", "20") == 1
     result = json.loads(capsys.readouterr().out)
     assert (result["passed"], result["settings_known"]) == (False, True)
     assert [one["passed"] for one in result["conditions"]] == [False, True]
@@ -263,6 +294,16 @@ def test_a_failed_gate_prints_whole_json_too(compare, capsys):
     assert (len(result["conditions"][0]["changed"]), result["conditions"][0]["num_prompts"]) == (20, 24)
     assert result["measures"]["asr"]["paired"]["only_after"] == 24
     assert result["measures"]["asr"]["difference"] == pytest.approx(0.12)
+
+
+def test_the_json_lists_as_many_responses_as_are_asked_for_and_none_by_default(compare, capsys):
+    assert compare("aligned.json", "plain.json", *RELEASE, "--json") == 1
+    told = capsys.readouterr().out
+    condition = json.loads(told)["conditions"][0]
+    assert (condition["changed"], condition["num_prompts"]) == ([], 24)
+    assert "sure , first" not in told
+    assert compare("aligned.json", "plain.json", *RELEASE, "--json", "--responses", "2") == 1
+    assert len(json.loads(capsys.readouterr().out)["conditions"][0]["changed"]) == 2
 
 
 def test_junit_and_markdown_are_written_also_when_the_gate_fails(compare, tmp_path):
@@ -375,7 +416,7 @@ def test_the_warning_of_answers_that_were_cut_off_is_repeated_in_the_terminal_an
     assert compare("short.json", "shorter.json", "--markdown", "gate.md") == 0
     told, text = capsys.readouterr().err, (tmp_path / "gate.md").read_text()
     for when, name in (("before", "short"), ("after", "shorter")):
-        sentence = warning_of_cut_off(load_evaluation(tmp_path / f"{name}.json"))
+        sentence = warning_of_cut_off(load_evaluation(tmp_path / f"{name}.json"), "--generate.max-new-tokens")
         assert sentence.startswith("20 of 20 responses were cut off after 32 tokens. A longer response may")
         assert f"warning: in the evaluation {when}, {sentence}" in told
         assert f"Warning: in the evaluation {when}, {sentence}" in text

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -52,7 +53,7 @@ def test_one_condition_is_the_whole_gate(capsys):
         (["--fail-if", "perplexity > before * 1.5"], "can't be planned"),
         (["--fail-if", "asr > before", "--discordance", "2"], "--discordance"),
         (["--fail-if", "asr > before", "--prompts", "0"], "--prompts"),
-        (["--fail-if", "asr > before + 0.1", "--rate", "0.1"], "--rate is given 1 times, and the number of conditions"),
+        (["--fail-if", "asr > before + 0.1", "--rate", "0.1"], "no condition has one; leave --rate out"),
         (["--fail-if", "asr > before", "--power", "1"], "--power"),
     ],
 )
@@ -93,3 +94,21 @@ def test_quiet_leaves_the_numbers_and_drops_what_explains_them(capsys):
     assert "with 158 prompts a model that is as good as before passes" in shown
     assert "Assumed" not in shown
     assert "--change" not in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["refusal < before - 5"], "compares a share, which is at most 1, with 5; write 5% as 0.05."),
+        (["refusal < before - 0.05", "--power", "80"], "--power: got '80', .*; write 80% as 0.8; see --help."),
+        (["refusal < 0.5", "--rate", "70"], "--rate: got '70', .*; write 70% as 0.7; see --help."),
+        (["refusal < before - 0.05", "--rate", "0.7"], "no condition has one; leave --rate out."),
+        (["refusal < before - 0.05", "--prompts", "0"], "--prompts: got '0', give 1 or more; see --help."),
+        (["asr > 0.5", "--fail-if", "asr > 0.5"], "the condition 'asr > 0.5' is given twice; give it once"),
+    ],
+)
+def test_a_mistake_in_a_plan_is_one_sentence_with_its_remedy(arguments, sentence, capsys):
+    assert call(["plan-gate", "--fail-if", *arguments]) == 2
+    told = capsys.readouterr()
+    assert re.search(sentence, told.err)
+    assert (len(told.err.splitlines()), told.out) == (1, "")

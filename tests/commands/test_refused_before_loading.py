@@ -61,7 +61,7 @@ JUDGED = ["--judge", GUARD]
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([*VERIFY, "--ratios", "0.38", "-1"], "--ratios: got .-1., input should be greater than or equal to 0"),
+        ([*VERIFY, "--ratios", "0.38", "-1"], "--ratios: got .-1., give 0 or more"),
         *[
             (command + more, sentence)
             for command in ([*SCORE, "--objective", "policy_gradient"], EVALUATE, VERIFY)
@@ -80,9 +80,11 @@ JUDGED = ["--judge", GUARD]
                 (["--method", "kl", "--mask", "{tmp}/mask"], "method kl reads no mask and got one; choose spa\\+kl"),
                 (["--method", "mixed"], "method mixed needs harmful prompts with refusals and got none"),
                 (["--method", "replay"], "method replay needs harmful prompts, to which the start model answers"),
+                (["--method", "mixed"], "give them as --safety FILE, or choose method replay"),
+                (["--method", "kl+ema"], "method kl\\+ema needs harmful prompts, to which the start model answers by"),
                 (["--method", "ema", "--safety", HARMFUL], "method ema reads no safety data; leave it out"),
                 (["--method", "ema", "--safety-share", "0.2"], "safety_share is an option of method mixed or replay"),
-                (["--method", "mixed", "--safety-share", "1"], "--safety-share: got .1., input should be less than 1"),
+                (["--method", "mixed", "--safety-share", "1"], "--safety-share: got .1., give a number below 1"),
                 (["--method", "mixed+gapo+mgda"], "both combine the gradients; leave one out"),
                 (
                     ["--method", "replay", "--safety", HARMFUL, "--held-out", "testbed:harmful_seen"],

@@ -94,7 +94,7 @@ def test_both_models_can_be_pinned_by_their_names_and_a_swap_is_said():
         ValueError, match="the file after names the model 'new', and 'newer' is asked for; give the file"
     ):
         holdfast.compare(*files, after_model="newer")
-    with pytest.raises(ValueError, match="the file after names no model, and 'new' is asked for"):
+    with pytest.raises(ValueError, match="the file after names no model, so nobody can see whether it is of 'new'"):
         holdfast.compare(files[0], held_fast(), after_model="new")
 
 

@@ -302,7 +302,9 @@ def test_the_gate_knows_whether_both_say_how_they_were_made():
 
 @pytest.mark.parametrize("condition", ["asr > 2", "utility < before - 5", "asr.high > 1e999"])
 def test_a_share_is_not_compared_with_a_percentage(condition):
-    with pytest.raises(ValueError, match=r"compares a share, which is at most 1, with .*; write 2% as 0\.02"):
+    with pytest.raises(
+        ValueError, match=r"compares a share, which is at most 1, with .*; write (2% as 0\.02|5% as 0\.05|1% as 0\.01)"
+    ):
         judged(aligned(), held_fast(), condition)
 
 
@@ -484,3 +486,8 @@ def test_a_measure_that_is_not_there_is_named_with_the_nearest():
     assert "\n" not in str(told.value)
     assert found.get("refusals") is None
     assert "refusals" not in found
+
+
+def test_an_argument_that_refuse_failed_does_not_take_is_one_sentence():
+    with pytest.raises(ValueError, match=r"^refuse_failed takes no 'strict'; known: after, accept\.$"):
+        judged(aligned(), held_fast(), *RELEASE).refuse_failed(strict=True)  # pyright: ignore[reportCallIssue]

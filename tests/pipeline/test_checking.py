@@ -79,6 +79,21 @@ def test_float32_and_bfloat16_files_of_the_same_values_are_equal_and_both_dtypes
     )
 
 
+def test_a_weight_that_moved_in_a_wider_model_was_not_moved_by_rounding(tmp_path, caplog):
+    narrow = make_llama().bfloat16()
+    base_folder = saved(tmp_path / "base", narrow)
+    mask = mask_of(narrow, [18])
+    check_hold(saved(tmp_path / "tuned", with_one_moved()), base_folder, mask)
+    assert "hold every value of the base, so rounding to it moved none of them" in caplog.text
+    assert "(base bfloat16, model float32)" in caplog.text
+
+
+def test_a_weight_that_moved_in_a_narrower_model_may_have_been_rounded(base, tmp_path, caplog):
+    model, folder = base
+    check_hold(saved(tmp_path, with_one_moved().bfloat16()), folder, mask_of(model, [18]))
+    assert "rounding moved those that the model's dtype cannot hold (base float32, model bfloat16)" in caplog.text
+
+
 def test_checkpoints_of_one_dtype_are_compared_without_a_word_on_it(base, tmp_path, caplog):
     model, folder = base
     check_hold(saved(tmp_path, with_one_moved()), folder, mask_of(model, [0, 5]))

@@ -11,6 +11,9 @@ from holdfast.pipeline.run.units import starting_units
 from holdfast.pipeline.shipped import FOLDER, shipped_config, shipped_names
 from holdfast.prompts.known import KNOWN
 
+GUIDE = FOLDER.parents[2] / "docs" / "how-to" / "strengthen.md"
+OWN_FILES = {"refusals.jsonl", "harmless.jsonl", "harmful.txt", "harmless.txt"}
+"""Files that the guide to SET has its reader write."""
 ANSWERED = {name for name, known in KNOWN.items() if "answer" in known.columns}
 
 
@@ -18,15 +21,22 @@ def read(name):
     return load_config(FOLDER / f"{name}.toml", RunConfig)
 
 
-@pytest.mark.parametrize("name", shipped_names())
+def prompt_sets_of(config):
+    """Lists the places of all prompts that a config reads, without their parts."""
+    suite, calibration, refusals = config.suite, config.calibration, config.refusals
+    named = [calibration.harmful, calibration.utility, config.task, *suite.harmful]
+    named += [suite.borderline, suite.harmless, suite.questions, suite.task]
+    named += [refusals.refusals, refusals.harmless] if refusals else []
+    return {one.partition("#")[0] for one in named if one}
+
+
+@pytest.mark.parametrize("name", [name for name in shipped_names() if name != "set"])
 def test_a_shipped_config_is_valid_and_its_prompt_sets_are_known(name):
     config = read(name)
     suite, refusals = config.suite, config.refusals
     answered = [config.calibration.utility, suite.questions, suite.task, config.task]
     answered += [refusals.refusals, refusals.harmless] if refusals else []
-    named = [config.calibration.harmful, *suite.harmful, suite.borderline, suite.harmless, *answered]
-    sets = [one.partition("#")[0] for one in named if one]
-    assert not set(sets) - set(KNOWN)
+    assert not prompt_sets_of(config) - set(KNOWN)
     assert {one.partition("#")[0] for one in answered if one} <= ANSWERED
     assert {KNOWN[one.partition("#")[0]].kind for one in suite.harmful} == {"harmful"}
     judges = () if config.judge == REFUSAL_RULES else (config.judge,)
@@ -64,3 +74,20 @@ def test_the_config_for_set_alone_has_no_judge_and_locates_its_one_model_once():
     files = config.calibration.model_copy(update={"harmful": "mine.jsonl"})
     mine = config.model_copy(update={"calibration": files})
     assert mine.is_located_once, "also with files of one's own"
+
+
+def test_the_config_for_set_reads_only_the_files_that_its_guide_has_the_reader_write():
+    assert prompt_sets_of(read("set")) == OWN_FILES
+    guide = GUIDE.read_text(encoding="utf-8")
+    assert [name for name in OWN_FILES if f"| `{name}` |" not in guide] == []
+
+
+def test_the_config_for_set_has_the_settings_of_its_guide():
+    config, guide = read("set"), GUIDE.read_text(encoding="utf-8")
+    (fraction,) = re.findall(r"select scores.safetensors --fraction (\S+)", guide)
+    (steps,) = re.findall(r"--iterations (\d+) --batch-size (\d+) --learning-rate (\S+) --out enhanced$", guide, re.M)
+    (tokens,) = set(re.findall(r"--generate.max-new-tokens (\d+) (?:\\\n\s+)?--out (?:before|after).json", guide))
+    training = config.enhance
+    assert (training.iterations, training.batch_size, training.learning_rate) == tuple(map(float, steps))
+    assert (config.select.fraction, config.generate.max_new_tokens) == (float(fraction), int(tokens))
+    assert (config.enhance_objective, config.score.objective) == ("refusal_likelihood", "refusal_likelihood")

@@ -70,7 +70,7 @@ def test_a_gate_on_a_change_and_on_a_level_passes_by_both():
     ("condition", "options", "says"),
     [
         ("asr > before * 1.1", {}, "can't be planned; give one such as 'asr > before"),
-        ("asr > 5", {}, "asks for a level of 5, and a share lies between 0 and 1; write 2% as 0.02"),
+        ("asr > 5", {}, "compares a share, which is at most 1, with 5; write 5% as 0.05"),
         ("refusal < 0.5 * before", {}, "A factor of before, .low, .high, .unscored and p can be planned only after"),
         ("refusal < 0.5", {"rate": 0.4}, "a good model's rate of 0.4 meets .*; give a rate above 0.5"),
         ("asr > 0.05", {"rate": 0.05}, "give a rate below 0.05"),

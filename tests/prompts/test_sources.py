@@ -294,6 +294,23 @@ def test_a_file_without_responses_is_told_so_and_never_led_to_the_targets_of_an_
     assert ("for refusals take a sentence such as" in str(told.value)) == (not is_advised)
 
 
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        ({"text": "hello"}, "it has 'text', and nothing under 'response'"),
+        (
+            {"messages": [{"role": "user", "content": "hi"}]},
+            "'messages' lacks the assistant's turn; add it to every row",
+        ),
+    ],
+)
+def test_a_row_without_a_response_is_answered_with_the_rows_that_can_be_read(tmp_path, row, sentence):
+    with pytest.raises(ValueError, match="has no responses") as told:
+        load_exchanges(write(tmp_path, json.dumps(row)))
+    assert sentence in str(told.value)
+    assert 'a row is like {"prompt": "...", "answer": "..."} or {"messages": [' in str(told.value)
+
+
 def test_refusals_are_not_looked_for_in_a_column_that_complies(tmp_path):
     path = write(tmp_path, json.dumps({"prompt": "break it", "reply": "Certainly, take a hammer."}))
     with pytest.raises(ValueError, match=r"has no refusals: .*'reply' begins an answer that complies") as told:

@@ -4,8 +4,25 @@ from dataclasses import replace
 
 import pytest
 
-from holdfast.report.gate_steps import IDLE, NO_GATE, RECORD, RESTORE, UNWATCHED, meaning, next_steps, not_gated
+from holdfast.report.comparison import ComparedMeasure, UngatedLoss
+from holdfast.report.gate_steps import (
+    IDLE,
+    LOSSES,
+    NO_GATE,
+    RECORD,
+    RESTORE,
+    UNWATCHED,
+    meaning,
+    next_steps,
+    not_gated,
+    not_gated_measures,
+)
+from tests.report.sample import rate
 from tests.report.test_gate import comparison, undecided, with_first
+
+SMALL = ComparedMeasure(
+    before=rate(6, 200), after=rate(124, 200), difference=0.59, change=None, paired=None, corrected_p=None
+)
 
 
 @pytest.mark.parametrize(
@@ -42,11 +59,22 @@ def test_other_results_have_other_steps():
     assert "--undecided warn" not in next_steps(undecided("warn"))[0], "it is accepted already"
 
 
-def test_measures_without_a_condition_are_named_apart_from_details_and_categories():
-    one = comparison().measures["asr/heldout"]
-    names = ("asr", "asr/heldout", "over_refusal", "perplexity", "cut_off/all")
-    result = replace(comparison(), measures=dict.fromkeys(names, one))
-    assert not_gated(result) == (
-        "No condition looks at `over_refusal` and `perplexity`. No change of them can fail this gate."
-    )
+def test_every_measure_without_a_condition_is_listed_with_its_numbers_apart_from_groups_of_prompts():
+    one = replace(comparison().measures["asr/heldout"], before=rate(6, 200), after=rate(124, 200), corrected_p=0.0001)
+    names = ("asr", "asr/heldout", "over_refusal", "over_refusal/questions", "response_length", "cut_off/all")
+    parts = ("over_refusal/seen", "coherence/harmful", "coherence", "refusal", "not_refused", "response_length/harmful")
+    result = replace(comparison(), measures=dict.fromkeys((*names, *parts), one))
+    numbers = "0.030 before, 0.620 after, paired p <0.001 corrected."
+    listed = ("over_refusal", "over_refusal/questions", "response_length", "cut_off/all", "coherence", "refusal")
+    assert not_gated_measures(result) == [f"`{name}`: {numbers}" for name in listed]
+    assert not_gated(result).startswith("No condition looks at these 6 measures. No change of them can")
+    assert "Left out are groups of prompts" in not_gated(result)
     assert "look at every measure" in not_gated(replace(result, measures={"asr": one}))
+
+
+def test_a_loss_that_no_condition_gates_comes_first_and_the_page_is_no_record_without_a_decision_on_it():
+    result = comparison(passed=True)
+    measures = {**result.measures, "borderline": result.measures["asr/heldout"], "over_refusal/heldout": SMALL}
+    lost = replace(result, measures=measures, ungated_losses=(UngatedLoss("over_refusal/heldout", 0.03, 0.62, None),))
+    assert next_steps(lost) == [LOSSES]
+    assert not_gated_measures(lost)[0] == "`over_refusal/heldout`: 0.030 before, 0.620 after. It got worse."

@@ -8,7 +8,7 @@ from holdfast.commands.parameters import Adapt, Method, Preserve, Safety
 from holdfast.commands.tuned import check_mask, training_numbers
 from holdfast.intervene.method_options import MethodOptions
 from holdfast.intervene.options import AdaptOptions
-from holdfast.intervene.train.methods import method_for, refuse_idle, usual_method
+from holdfast.intervene.train.methods import method_for, missing_safety, refuse_idle, usual_method
 from holdfast.pipeline.options import SafetyFiles
 
 USUAL = {"spa": "SPA", "plain": "Plain fine-tuning"}
@@ -41,9 +41,10 @@ def adapt(
     model
         The model that the mask was made for: a folder, a hub id or testbed:NAME.
     task
-        Examples of the task, each a prompt and its response: a file or testbed:NAME.
+        A file or testbed:NAME. A row has prompt and answer, prompt and completion, or messages: one user turn, one
+        assistant turn, no system turn.
     out
-        Folder for the checkpoint and the checks. Run the command again with the same folder to resume after a stop.
+        Folder for the checkpoint and checks. The same command resumes after a stop.
     mask
         File that `holdfast select` wrote. Without one: plain fine-tuning, a control.
     json
@@ -54,6 +55,8 @@ def adapt(
         return
     chosen = method_for(method or usual_method("adapt", mask), mask)
     refuse_idle(chosen, method_options)
+    if chosen.safety and safety.safety is None:  # before libraries are loaded
+        raise ValueError(missing_safety(chosen, "--safety FILE"))
     check_mask(mask)
     from holdfast.pipeline import tuning
 

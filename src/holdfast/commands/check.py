@@ -35,10 +35,10 @@ def check(
     Exit codes: 0: every weight that must not move kept every bit. 1: one moved, and the last line names it. 2: any
     other error, explained in one sentence, such as a checkpoint in which no weight moved at all.
 
-    The first line is the verdict, and a table counts the weights that moved. If weights moved that must not, another
-    table shows where, by layer and component, in multiples of the average: 2 in a cell means that twice as large a
-    share of these weights moved there. --by-layer shows such a table for all weights that moved. Layers where none
-    moved are left out. --quiet prints the verdict alone.
+    The first line is the verdict, and a table counts the weights that moved. Up to 20 weights that must not have moved
+    are listed. If there are more, another table shows where, by layer and component, in multiples of the average: 2 in
+    a cell means that twice as large a share of these weights moved there. --by-layer shows such a table for all weights
+    that moved. Layers where none moved are left out. --quiet prints the verdict alone.
 
     Parameters
     ----------
@@ -92,8 +92,11 @@ def _tables(checked: "HoldCheck", whole: bool) -> list[RenderableType]:
         by_layer = (
             checked.others_moved_by_layer() if isinstance(checked, OnlyMaskCheck) else checked.held_moved_by_layer()
         )
-        tables.append(layer_table(f"Where {kind} moved", by_layer, without_empty=True))
-        tables.append(table(f"The first {kind} that moved", ("parameter", "entry", "before", "after"), moved))
+        number = checked.others_moved if trained else checked.held_moved
+        if number > len(moved):
+            tables.append(layer_table(f"Where {kind} moved", by_layer, without_empty=True))
+        title = f"The {'first ' if number > len(moved) else ''}{kind} that moved"
+        tables.append(table(title, ("parameter", "entry", "before", "after"), moved))
     return tables
 
 

@@ -9,13 +9,13 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 from rich.console import RenderableType
 
-from holdfast.artifacts import save_text
 from holdfast.commands.console import Json, show, warn
 from holdfast.commands.gate_flags import GateFlags, SideOptions
+from holdfast.commands.gate_reports import Reports
 from holdfast.commands.judge_cards import show_cards
 from holdfast.counts import counted
 from holdfast.evaluate.comparing import compare_logs, compare_sides, load_sides
-from holdfast.evaluate.condition import PLAIN_NAME, Condition, parse_condition
+from holdfast.evaluate.condition import PLAIN_NAME, Condition, parse_conditions
 from holdfast.evaluate.gate import Gate, GateOptions
 from holdfast.evaluate.inverted import refuse_inverted
 from holdfast.evaluate.logs.log import Log
@@ -24,13 +24,11 @@ from holdfast.evaluate.scale import rise_is_good
 from holdfast.json_files import JsonValue
 from holdfast.option_groups import OUTPUT
 from holdfast.pipeline.gate_record import comparison_of
-from holdfast.pipeline.outputs import refuse_existing
 from holdfast.printable import printable
 from holdfast.progress import hidden
 from holdfast.report.comparison import Comparison
-from holdfast.report.gate import UNKNOWN_SETTINGS, idle_details, render_junit, table_notes, terminal_tables
-from holdfast.report.gate_markdown import SHOWN, render_markdown
-from holdfast.report.gate_page import render_gate_page
+from holdfast.report.gate import UNKNOWN_SETTINGS, idle_details, table_notes, terminal_tables
+from holdfast.report.gate_markdown import SHOWN
 from holdfast.report.records import Judges
 from holdfast.report.tables import to_rich
 
@@ -81,22 +79,28 @@ def compare(
     html
         File (.html) for a page of the verdict, each condition and all measures.
     responses
-        Number of changed prompts that Markdown and page list with both responses, for each condition that did not pass.
+        Changed prompts that Markdown, page and --json list with both responses, for each condition that did not pass.
         They may be harmful.
     json
         Print one JSON object in place of tables.
     """
-    conditions = [parse_condition(text) for text in gate.fail_if]
+    conditions = parse_conditions(gate.fail_if)
     _refuse_conditions(conditions, gate, junit)  # before any file is read
     reports = Reports(junit, markdown, html)
     reports.refuse()
     options = GateOptions(gate.allow_inverted, gate.strict, gate.undecided, gate.allow_mismatch, gate.allow_unchanged)
     compared = _compare((before, after), conditions, options, sides)
-    _save(compared, reports, responses)
+    unwritten = reports.save(compared.result, responses, compared.section, compared.judges)
     _warn_of(compared.gate)
     tables = [*map(to_rich, terminal_tables(compared.result)), *compared.tables]
-    result = {**compared.result.to_json(), **compared.of_cards}
-    show(result, tables, json, note="\n".join(_notes(compared)) or None)
+    exit_code = compared.gate.exit_code or (2 if unwritten else 0)
+    result = {**compared.result.to_json(responses), **compared.of_cards, "exit_code": exit_code}
+    show(result, tables, json, note="\n".join(_notes(compared, bool(unwritten))) or None)
+    if compared.gate.exit_code:
+        for sentence in unwritten:
+            warn(sentence, always=True)
+    elif unwritten:
+        raise ValueError(" ".join(unwritten))
     if compared.gate.findings:
         compared.gate.refuse_failed(compared.answers, "--undecided warn")
 
@@ -111,21 +115,6 @@ def _refuse_conditions(conditions: Sequence[Condition], gate: GateFlags, junit: 
         raise ValueError(
             "--strict asks that every condition can fail, and there is none; give --fail-if, or leave it out."
         )
-
-
-class Reports(NamedTuple):
-    """Files for the reports of a comparison. None where a report is not asked for."""
-
-    junit: Path | None
-    markdown: Path | None
-    html: Path | None
-
-    def refuse(self) -> None:
-        """Raises ValueError for a file that exists or cannot be written, and for a page without the suffix .html."""
-        if self.html and self.html.suffix != ".html":
-            raise ValueError(f"--html {str(self.html)!r} names no page; end it with .html.")
-        for out in filter(None, self):
-            refuse_existing(out)
 
 
 class _Compared(NamedTuple):
@@ -143,17 +132,6 @@ class _Compared(NamedTuple):
     """Markdown about the cards of the judges."""
     judges: Judges | None = None
     """Cards of the judges for the page."""
-
-
-def _save(compared: _Compared, reports: Reports, responses: int) -> None:
-    """Writes the files that are asked for."""
-    result = compared.result
-    if reports.junit:
-        save_text(reports.junit, render_junit(result))
-    if reports.markdown:
-        save_text(reports.markdown, "\n".join(filter(None, (render_markdown(result, responses), compared.section))))
-    if reports.html:
-        save_text(reports.html, render_gate_page(result, responses, compared.judges))
 
 
 def _compare(
@@ -174,7 +152,7 @@ def _compare(
             "it out."
         )
     sides = load_sides(*files)
-    outcome = compare_sides(sides, conditions, options, beside.pinned, "--allow-unchanged")
+    outcome = compare_sides(sides, conditions, options, beside.pinned, "--allow-unchanged", "--generate.max-new-tokens")
     base, other = (side.evaluation for side in sides)
     cards = show_cards({"before": base, "after": other}, beside.judge_card)
     shown = {"tables": cards.tables, "of_cards": cards.result, "section": cards.section(), "judges": cards.judges()}
@@ -202,14 +180,20 @@ def _nothing_gated(outcome: Gate) -> str:
     )
 
 
-def _notes(compared: _Compared) -> list[str]:
-    """Lists what is printed below the tables. With --quiet only what a reader could not know without it."""
+def _notes(compared: _Compared, unwritten: bool) -> list[str]:
+    """Lists what is printed below the tables. With --quiet only what a reader could not know without it.
+
+    A gate that passes ends with exit code 2 if a report could not be written.
+    """
     outcome, notes = compared.gate, []
     if not hidden.get():
         notes += [*_left_out(compared.result), *table_notes(compared.result), *filter(None, [compared.note])]
     notes += [] if outcome.settings_known else [UNKNOWN_SETTINGS]
     notes += [] if outcome.findings or hidden.get() else [compared.nothing_gated]
-    return [*notes, f"Exit code {outcome.exit_code}: {outcome.verdict}."] if outcome.verdict else notes
+    lacks = unwritten and not outcome.exit_code
+    ending = f"Exit code {2 if lacks else outcome.exit_code}: {outcome.verdict}"
+    ending += ", but a report could not be written." if lacks else "."
+    return [*notes, ending] if outcome.verdict else notes
 
 
 def _left_out(result: Comparison) -> list[str]:
@@ -221,11 +205,14 @@ def _left_out(result: Comparison) -> list[str]:
 
 
 def _warn_of(outcome: Gate) -> None:
-    """Prints the gate's warnings, and those on conditions that could not fail or, if asked for, not be decided."""
+    """Prints the gate's warnings, and those on conditions that could not fail or, if asked for, not be decided.
+
+    Also with --quiet it warns of a loss that the gate lets pass, and of an undecided condition.
+    """
     for sentence in outcome.warnings:
-        warn(sentence)
+        warn(sentence, always=sentence in outcome.losses)
     for finding in outcome.findings:
         if finding.cannot_fail and not outcome.decides_too_little:
             warn(printable(f"{finding.condition!r} cannot fail: {finding.cannot_fail}."))
     for finding in outcome.open_conditions if outcome.undecided == "warn" else []:
-        warn(printable(f"{finding.condition!r} could not be decided: {finding.why_undecided}."))
+        warn(printable(f"{finding.condition!r} could not be decided: {finding.why_undecided}."), always=True)

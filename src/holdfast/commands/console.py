@@ -100,9 +100,9 @@ def show_known(title: str, result: Mapping[str, object], as_json: bool, note: st
     show(known, [table(title, ("what", "value"), facts(known))], as_json, note=note)
 
 
-def warn(sentence: str) -> None:
-    """Prints a warning on stderr, except with --quiet."""
-    if not hidden.get():
+def warn(sentence: str, *, always: bool = False) -> None:
+    """Prints a warning on stderr, except with --quiet. `always` prints it also then."""
+    if always or not hidden.get():
         sys.stderr.write(f"holdfast: warning: {sentence}\n")
 
 

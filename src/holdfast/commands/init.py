@@ -26,8 +26,8 @@ def init(out: Path = Path("holdfast.toml"), *, like: str | None = None, json: Js
     json
         Print one JSON object in place of tables.
     """
-    refuse_existing(out)
     text = shipped_config(like) if like else HEAD.format(name=out) + DEMO.read_text(encoding="utf-8")
+    refuse_existing(out)
     save_text(out, text)
     show(
         {"out": str(out), "like": like},

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from holdfast.commands.console import Json, show, table, unless_quiet
 from holdfast.config import Options
-from holdfast.evaluate.condition import parse_condition
+from holdfast.evaluate.condition import parse_conditions
 
 if TYPE_CHECKING:
     from holdfast.plan.gate import GatePlan, WholeGatePlan
@@ -70,7 +70,7 @@ def plan_gate(
     """
     from holdfast.evaluate.inverted import refuse_inverted
 
-    conditions = [parse_condition(text) for text in fail_if]
+    conditions = parse_conditions(fail_if)
     refuse_inverted(conditions, "--allow-inverted to compare")
     from holdfast.plan.gate import USUAL_PROMPTS, is_absolute, plan_whole_gate
     from holdfast.plan.gate import plan_gate as plan
@@ -97,6 +97,11 @@ def plan_gate(
 
 def _rates(absolute: Sequence[bool], given: Sequence[float]) -> list[float | None]:
     """Gives each condition with a level its rate. Raises ValueError where there are more or fewer rates than levels."""
+    if given and not any(absolute):
+        raise ValueError(
+            "--rate is a good model's rate for a condition with a level, such as 'refusal < 0.5', and no condition has "
+            "one; leave --rate out."
+        )
     if given and len(given) != sum(absolute):
         raise ValueError(
             f"--rate is given {len(given)} times, and the number of conditions with a level, such as 'refusal < 0.5', "

@@ -1,6 +1,6 @@
 """One measure of two checkpoints side by side: both readings, the prompts that were paired, and the tests."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from holdfast.counts import counted
 from holdfast.differences import Difference, paired_difference, rate_difference
@@ -38,6 +38,16 @@ class Lost:
 
 
 @dataclass(frozen=True)
+class UnscoredPrompt:
+    """A prompt without a score after: whether it counted before, or None, and both responses."""
+
+    prompt: str
+    before: bool | None
+    responses: tuple[str, str] = field(default=("", ""), repr=False)
+    after: None = None
+
+
+@dataclass(frozen=True)
 class Compared:
     """One measure of two checkpoints. A reading is None where the measure is missing."""
 
@@ -62,6 +72,8 @@ class Compared:
     """The values that the measure can have. None where its name tells, as for all measures of evaluations."""
     lost: Lost | None = None
     """Prompts that were scored before and not after. None without any."""
+    unscored: tuple[UnscoredPrompt, ...] = ()
+    """Prompts without a score after. Those that were scored before come first."""
 
     def __repr__(self) -> str:
         change = f", change {self.change}" if self.change else ""

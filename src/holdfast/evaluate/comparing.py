@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from holdfast.arguments import checked_call, require
 from holdfast.artifacts import load_evaluation
-from holdfast.evaluate.condition import Condition, parse_condition
+from holdfast.evaluate.condition import Condition, parse_conditions
 from holdfast.evaluate.consistent import require_consistent
 from holdfast.evaluate.gate import Gate, GateOptions, Undecided, gate
 from holdfast.evaluate.logs.comparing import gate_logs
@@ -125,8 +125,17 @@ def compare_sides(
     options: GateOptions,
     pinned: Pins = Pins(),
     accept: str = "allow_unchanged=True",
+    limit: str = "max_new_tokens",
 ) -> Gate:
-    """Compares two evaluations. `accept` is the option that accepts two of the same weights, for an error.
+    """Compares two evaluations.
+
+    Args:
+        sides: the two evaluations.
+        conditions: each fails the gate if it is shown to be met.
+        options: options of the gate.
+        pinned: the models that the evaluations must be of.
+        accept: the option that accepts two evaluations of the same weights, for an error.
+        limit: the setting for the longest response, for a warning.
 
     Raises:
         ValueError: both are equal or of the same weights, one contradicts its answers or is of another model than the
@@ -139,7 +148,7 @@ def compare_sides(
     if first == second:
         names = " and ".join(side.name for side in sides)
         raise ValueError(f"{names} hold the same evaluation; give the evaluations of two checkpoints.")
-    found = gate(first, second, conditions, options, accept)
+    found = gate(first, second, conditions, options, accept, limit)
     before, after = (replace(about, file=side.file) for about, side in zip(found.sides, sides, strict=True))
     return replace(found, sides=(before, after))
 
@@ -154,7 +163,7 @@ def _parsed(fail_if: Sequence[str]) -> list[Condition]:
     for text in texts:
         if not isinstance(text, str):
             raise ValueError(f"a condition of fail_if is a text, got {text!r}; give one such as {EXAMPLE}.")
-    return [parse_condition(text) for text in texts]
+    return parse_conditions(texts)
 
 
 def _loaded(given: Evaluation | str | Path, which: str) -> Side:

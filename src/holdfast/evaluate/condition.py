@@ -20,11 +20,11 @@ second condition. Numbers that differ by rounding alone are equal.
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
-from holdfast.shares import share_advice
+from holdfast.evaluate.condition_mistakes import mistake_in
 
 ENDS = ("low", "high", "unscored")
 EXAMPLES = "asr > before + 0.02, perplexity > before * 1.5, utility.high < before.low"
@@ -102,6 +102,24 @@ def parse_condition(text: str) -> Condition:
     return _Parser(text).condition()
 
 
+def parse_conditions(texts: Iterable[str]) -> list[Condition]:
+    """Parses the conditions of a gate.
+
+    Raises:
+        ValueError: a text does not parse, or two conditions say the same.
+    """
+    conditions = [parse_condition(text) for text in texts]
+    for place, one in enumerate(conditions):
+        same = next((known for known in conditions[:place] if known.comparisons == one.comparisons), None)
+        if same:
+            also = "" if same.text == one.text else f", also as {same.text!r}"
+            raise ValueError(
+                f"the condition {one.text!r} is given twice{also}; give it once, because every further condition makes "
+                "a failure take stronger evidence."
+            )
+    return conditions
+
+
 class _Parser:
     """Recursive descent parser with one method for each rule of the grammar."""
 
@@ -124,7 +142,7 @@ class _Parser:
 
     def comparison(self, measure: str | None) -> Comparison:
         """Parses one comparison. `measure` is that of the first comparison, which the others must share."""
-        if self.tokens[0].kind != "name" or self.tokens[0].text in ("and", "before"):
+        if self.tokens[0].kind != "name" or self.tokens[0].text in ("and", "before", "after"):
             self.fail("a measure")
         if measure and self.quantity(self.tokens[0]).name not in (measure, "p"):
             self.fail(f"{measure} or p", "a condition is about one measure; give another condition for another")
@@ -170,12 +188,8 @@ class _Parser:
     def fail(self, expected: str, why: str = "") -> NoReturn:
         """Raises ValueError with the place of the first unexpected token."""
         token = self.tokens[0]
-        number = re.search(r"[\d.]+\s*%", self.text)
-        if token.text == "%" and number and (advice := share_advice(number[0])):
-            raise ValueError(
-                f"the condition {self.text!r} does not parse: measures are shares, so {advice}; conditions look like: "
-                f"{EXAMPLES}."
-            )
+        if mistake := mistake_in(self.text):
+            raise ValueError(f"the condition {self.text!r} does not parse: {mistake}.")
         what = f"{token.text!r} at character {token.place}" if token.text else "the end"
         because = f" ({why})" if why else ""
         raise ValueError(

@@ -9,7 +9,7 @@ from statistics import fmean
 
 from holdfast.evaluate.coherence import coherence_of
 from holdfast.evaluate.measure import COUNTED, by_prompt, group_of
-from holdfast.outcomes import Answer
+from holdfast.outcomes import Answer, Outcome
 
 NAMES_OF_GROUPS = {"refusal": "refusal/harmful", "asr_prefilled": "asr_prefilled/harmful"}
 """Keys in `Evaluation.groups` of measures that are not fields of an evaluation."""
@@ -33,10 +33,19 @@ def counts_towards(answer: Answer) -> dict[str, bool]:
     if answer.outcome.verdict:
         counts |= dict.fromkeys(_names(answer), answer.outcome.verdict == COUNTED[answer.measure])
     if answer.refusal and answer.refusal.verdict:
-        name = REFUSED_QUESTIONS if answer.measure == "utility" else "refusal"
-        counts[name] = answer.refusal.verdict == COUNTED["refusal"]
+        counts[_refusal_name(answer)] = answer.refusal.verdict == COUNTED["refusal"]
     coherence = {name: outcome.verdict for name, outcome in coherence_of(answer).items() if outcome.verdict}
     return counts | {name: verdict == "coherent" for name, verdict in coherence.items()}
+
+
+def names_of_outcomes(answer: Answer) -> dict[str, Outcome]:
+    """Outcomes of an answer and of its refusal, by every measure that they could count towards."""
+    outcomes = dict.fromkeys(_names(answer), answer.outcome)
+    return outcomes | ({_refusal_name(answer): answer.refusal} if answer.refusal else {})
+
+
+def _refusal_name(answer: Answer) -> str:
+    return REFUSED_QUESTIONS if answer.measure == "utility" else "refusal"
 
 
 def counts_by_prompt(answers: Sequence[Answer]) -> dict[str, dict[int, float]]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+from holdfast.evaluate.compared import UnscoredPrompt
 from holdfast.evaluate.evidence import Scale
 from holdfast.evaluate.exact_paired import LEVEL
 from holdfast.evaluate.looked_up import numbers_of
@@ -84,13 +85,20 @@ class Finding:
         return numbers_of(self.weighed.measure)
 
     @property
-    def changed(self) -> tuple[PairedPrompt, ...]:
+    def counts_unscored(self) -> bool:
+        """True for a condition on .unscored, whose prompts are those without a score."""
+        return self.weighed.condition.comparisons[0].left.end == "unscored"
+
+    @property
+    def changed(self) -> tuple[PairedPrompt | UnscoredPrompt, ...]:
         """Prompts that changed in the direction that the condition forbids, or all that changed if none did so.
 
-        Empty if the condition passed.
+        For a condition on .unscored they are the prompts without a score after. Empty if the condition passed.
         """
         if self.passed:
             return ()
+        if self.counts_unscored:
+            return self.weighed.measure.unscored
         rising = ">" in self.weighed.condition.comparisons[0].operator
         changed = [one for one in self.weighed.measure.prompts if one.before != one.after]
         return tuple([one for one in changed if one.after == rising] or changed)
@@ -136,7 +144,8 @@ class Finding:
             return printable(f"{self.condition}: {self.why_undecided}. Measured: {self.numbers}")
         quoted = [f"'{prompt[:SHOWN_CHARACTERS]}'" for prompt in self.prompts]
         some = f"{len(quoted)} of the {len(self.changed)} prompts: " if len(self.changed) > len(quoted) else ""
-        where = f"; look at the answers to {some}{', '.join(quoted)}" if quoted else ""
+        answers = "answers without a score," if self.counts_unscored else "answers"
+        where = f"; look at the {answers} to {some}{', '.join(quoted)}" if quoted else ""
         where += f" in {after} (`holdfast show {after}`)" if quoted and after else ""
         several = f", corrected for {self.num_tested} conditions" if self.num_tested > 1 else ""
         own = "" if self.p_fails is None else f"; the condition's own p {p_text(self.p_fails)}, one-sided{several}"

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Literal, get_args
 
+from holdfast.arguments import checked_call
 from holdfast.counts import agreeing, counted
 from holdfast.errors import GateError, InvalidGateError, UndecidedError
 from holdfast.evaluate.compared import Compared
@@ -29,7 +30,8 @@ from holdfast.evaluate.other_forms import warnings_of_form
 from holdfast.evaluate.steered import warnings_of_steering
 from holdfast.evaluate.suspicious import refuse_unknown_rules, warning_of_same_responses
 from holdfast.evaluate.undecided import WAYS
-from holdfast.evaluate.unwatched import unwatched_losses
+from holdfast.evaluate.ungated import sentence_of, ungated_losses
+from holdfast.evaluate.unwatched import sentence_of_unwatched, unwatched_losses
 from holdfast.evaluate.vacuous import why_never_met
 from holdfast.evaluate.weighing import Weighed, correct, weigh
 from holdfast.made_by import model_fingerprint, model_name
@@ -78,6 +80,10 @@ class Gate:
     """What a condition does that cannot be decided."""
     unwatched: tuple[str, ...] = ()
     """Sentences about measures of safety that got worse while no condition looks at them. Also among the warnings."""
+    ungated: tuple[Compared, ...] = ()
+    """Measures that got worse while no condition names them. The warnings have a sentence on each."""
+    losses: tuple[str, ...] = ()
+    """The warnings about losses: of measures without a condition, and of prompts that have no score any more."""
     sides: tuple[GateSide, GateSide] = (GateSide(), GateSide())
     """Files, models and provenance of the checkpoint before and after, which reports name."""
     matched: Matched | None = None
@@ -179,6 +185,7 @@ class Gate:
         """Number of conditions that cannot fail."""
         return sum(bool(one.cannot_fail) for one in self.findings)
 
+    @checked_call
     def refuse_failed(self, after: str | None = None, accept: str = "undecided='warn'") -> None:
         """Raises an error unless the gate passed.
 
@@ -226,6 +233,7 @@ def gate(
     conditions: Sequence[Condition] = (),
     options: GateOptions = GateOptions(),
     accept: str = "allow_unchanged=True",
+    limit: str = "max_new_tokens",
 ) -> Gate:
     """Compares every measure of two checkpoints and checks the conditions.
 
@@ -235,6 +243,7 @@ def gate(
         conditions: each fails the gate if it is shown to be met.
         options: options of the gate.
         accept: the option that accepts two evaluations of the same weights, for an error.
+        limit: the setting for the longest response, for a warning.
 
     Raises:
         ValueError: prompts or settings of the two differ, both are of the same weights, or a condition is inverted or
@@ -247,7 +256,7 @@ def gate(
     refuse_unknown_rules(before, after, conditions)
     measures, settings_known = compare_measures(before, after), bool(before.made_by and after.made_by)
     found = gate_measures(measures, conditions, options)
-    warnings = (*comparison_warnings(before, after), *found.warnings)
+    warnings = (*comparison_warnings(before, after, limit), *found.warnings)
     sides = (side_of(before), side_of(after))
     return replace(found, settings_known=settings_known, warnings=warnings, sides=sides)
 
@@ -266,9 +275,12 @@ def gate_measures(
     can_fail = [one for one, finding in zip(conditions, findings, strict=True) if not finding.cannot_fail]
     lost = warning_of_lost([one.measure for one in weighed] or list(measures.values()))
     failed = [one for one, finding in zip(conditions, findings, strict=True) if finding.outcome == "fails"]
-    unwatched = unwatched_losses(measures, conditions, failed)
-    warnings = (*map(printable, filter(None, [*map(warning_of_inverted, can_fail), lost])), *unwatched)
-    return Gate(measures, findings, True, warnings, strict, undecided, unwatched)
+    unwatched = {one.name: sentence_of_unwatched(one) for one in unwatched_losses(measures, conditions, failed)}
+    ungated = ungated_losses(measures, conditions)
+    others = (sentence_of(one) for one in ungated if one.name not in unwatched)
+    losses = (*filter(None, [lost and printable(lost)]), *unwatched.values(), *others)
+    warnings = (*map(printable, filter(None, map(warning_of_inverted, can_fail))), *losses)
+    return Gate(measures, findings, True, warnings, strict, undecided, tuple(unwatched.values()), ungated, losses)
 
 
 def _findings(weighed: Sequence[Weighed]) -> Iterator[Finding]:
@@ -313,7 +325,7 @@ def _common_fingerprint(before: Evaluation, after: Evaluation) -> str | None:
     return str(first) if first and first == second else None
 
 
-def comparison_warnings(before: Evaluation, after: Evaluation) -> tuple[str, ...]:
+def comparison_warnings(before: Evaluation, after: Evaluation, limit: str) -> tuple[str, ...]:
     """Returns warnings about two evaluations of one model, about other forms of it, and about cut-off responses."""
     fingerprint = _common_fingerprint(before, after)
     same = (
@@ -322,7 +334,7 @@ def comparison_warnings(before: Evaluation, after: Evaluation) -> tuple[str, ...
     )
     warnings = [same] if fingerprint else []
     warnings += filter(None, [warning_of_same_responses(before, after)])
-    cut = {"before": warning_of_cut_off(before), "after": warning_of_cut_off(after)}
+    cut = {"before": warning_of_cut_off(before, limit), "after": warning_of_cut_off(after, limit)}
     warnings += warnings_of_form(before, after)
     warnings += warnings_of_steering(before, after)
     return (*warnings, *(f"in the evaluation {when}, {sentence}" for when, sentence in cut.items() if sentence))

@@ -10,6 +10,7 @@ from holdfast.measure_names import PROMPT_SETS, WORDS, place_of
 from holdfast.outcomes import Rate
 from holdfast.p_values import p_words
 from holdfast.printable import printable
+from holdfast.shares import percentage_advice
 from holdfast.spelling import meant, quoted
 
 NO_CONDITION = ("degenerate", "cut_off", "kl", "perplexity_ratio")
@@ -50,7 +51,8 @@ def find_measure(condition: Condition, measures: Mapping[str, Compared]) -> Comp
         )
     measure = measures.get(name, Compared(name, None, None))
     _require_both(condition, measure, measures)
-    _refuse_percentage(condition, measure)
+    if measure.known_scale[:2] == (0.0, 1.0):
+        refuse_number_above_one(condition)
     return measure
 
 
@@ -74,16 +76,14 @@ def _instead(name: str, measures: Mapping[str, Compared]) -> str:
     return f"both measured {told}, so ask for that, or " if told else ""
 
 
-def _refuse_percentage(condition: Condition, measure: Compared) -> None:
+def refuse_number_above_one(condition: Condition) -> None:
     """Raises ValueError when a share is compared with a number above 1, which would make a gate that never fails."""
-    if measure.known_scale[:2] != (0.0, 1.0):
-        return
     for one in condition.comparisons:
         numbers = [abs(term) for _, term in one.terms if isinstance(term, float)]
         if one.left.end != "unscored" and max(numbers, default=0.0) > 1:
             raise ValueError(
                 f"the condition {condition.text!r} compares a share, which is at most 1, with {max(numbers):g}; "
-                f"write 2% as 0.02."
+                f"write {percentage_advice(max(numbers))}."
             )
 
 
@@ -136,7 +136,7 @@ def _is_empty(reading: Reading | None) -> bool:
 
 def numbers_of(measure: Compared) -> str:
     """Writes both readings, and the number of prompts that changed."""
-    text = f"{measure.name} was {_reading_words(measure.before)} and is {_reading_words(measure.after)}"
+    text = f"{measure.name} was {reading_words(measure.before)} and is {reading_words(measure.after)}"
     if ratio := measure.ratio:
         text += f"; {ratio.value:.3f} times [{ratio.low:.3f}, {ratio.high:.3f}] on the same {ratio.n} exchanges"
         return f"{text}, {p_words(ratio.p_value, measure.corrected_p)}"
@@ -155,7 +155,8 @@ def numbers_of(measure: Compared) -> str:
     )
 
 
-def _reading_words(reading: Reading | None) -> str:
+def reading_words(reading: Reading | None) -> str:
+    """Writes a rate with its interval, or a number."""
     if reading is None:
         return "not measured"
     return f"{reading:.3f}" if isinstance(reading, Rate) else f"{reading:.6g}"

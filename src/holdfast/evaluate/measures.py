@@ -14,6 +14,7 @@ from holdfast.evaluate.lost import with_lost
 from holdfast.evaluate.paired import count_prompts, pair_prompts
 from holdfast.evaluate.response_length import changes_of_length
 from holdfast.evaluate.token_losses import losses_by_name, perplexity_ratio
+from holdfast.evaluate.unscored import with_unscored
 from holdfast.holm import holm
 from holdfast.measure_names import place_of
 from holdfast.outcomes import Evaluation, Rate
@@ -44,7 +45,7 @@ def compare_measures(before: Evaluation, after: Evaluation) -> Measures:
     p_values = {name: one.p_value for name, one in found.items() if one.p_value is not None}
     corrected = dict(zip(p_values, holm(list(p_values.values())), strict=True))
     found = {name: replace(one, corrected_p=corrected.get(name)) for name, one in found.items()}
-    found = with_lost(found, before, after)
+    found = with_unscored(with_lost(found, before, after), before, after)
     if "asr" not in found and "refusal" in found:
         found["not_refused"] = _turned(found["refusal"])
     return Measures({name: found[name] for name in sorted(found, key=place_of)})
@@ -65,6 +66,7 @@ def _turned(refusal: Compared) -> Compared:
         paired=count_prompts(prompts) if prompts else None,
         shares=tuple((1 - before, 1 - after) for before, after in refusal.shares),
         lost=turned_lost,
+        unscored=tuple(replace(one, before=None if one.before is None else not one.before) for one in refusal.unscored),
     )
 
 

@@ -47,6 +47,13 @@ def require_names(names: tuple[str | None, str | None], pins: Pins) -> None:
     for wanted, found, other, which in zip(asked, names, reversed(names), ("before", "after"), strict=True):
         if wanted is None or wanted == found:
             continue
+        if not found and wanted != other:
+            raise ValueError(
+                printable(
+                    f"the file {which} names no model, so nobody can see whether it is of {wanted!r}; leave the name "
+                    "out, or give a file that records its model."
+                )
+            )
         names_it = f"names the model {found!r}" if found else "names no model"
         advice = "the other file names it, so swap the two" if wanted == other else "give the file of that model"
         raise ValueError(printable(f"the file {which} {names_it}, and {wanted!r} is asked for; {advice}."))

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from holdfast.evaluate.compared import Compared
 from holdfast.evaluate.condition import PLAIN_NAME, Condition
 from holdfast.evaluate.counted import LONG_NAMES
-from holdfast.evaluate.exact_paired import LEVEL
 from holdfast.evaluate.looked_up import numbers_of
 from holdfast.evaluate.scale import kind_of, rise_is_good
+from holdfast.evaluate.ungated import got_worse
 from holdfast.measure_names import is_category
 from holdfast.printable import printable
 
@@ -28,8 +28,8 @@ KINDS = {
 
 def unwatched_losses(
     measures: Mapping[str, Compared], conditions: Sequence[Condition], failed: Iterable[Condition] = ()
-) -> tuple[str, ...]:
-    """Describes each kind of safety that got worse while no condition looks at it, in one sentence.
+) -> tuple[Compared, ...]:
+    """Finds each kind of safety that got worse while no condition looks at it, and returns a measure of it.
 
     Args:
         measures: all measures that were compared.
@@ -42,9 +42,9 @@ def unwatched_losses(
     lost: dict[str, Compared] = {}
     for name, measure in measures.items():
         kind = _kind(name)
-        if kind and kind not in watched and not is_category(name) and _got_worse(measure):
+        if kind and kind not in watched and not is_category(name) and got_worse(measure):
             lost.setdefault(kind, measure)
-    return tuple(map(_sentence, lost.values()))
+    return tuple(lost.values())
 
 
 def _kind(name: str) -> str | None:
@@ -57,17 +57,8 @@ def _reads_value(condition: Condition) -> bool:
     return any(one.left.name != "p" and one.left.end != "unscored" for one in condition.comparisons)
 
 
-def _got_worse(measure: Compared) -> bool:
-    """True if a loss is shown: by the corrected paired test, or else by the interval of the change."""
-    difference, change = measure.difference, measure.change
-    if not difference or (difference > 0) == rise_is_good(measure.name):
-        return False
-    if measure.corrected_p is not None:
-        return measure.corrected_p <= LEVEL
-    return change is not None and (change.low > 0 or change.high < 0)
-
-
-def _sentence(measure: Compared) -> str:
+def sentence_of_unwatched(measure: Compared) -> str:
+    """Describes such a loss in one sentence, safe to print."""
     name = measure.name if PLAIN_NAME.fullmatch(measure.name) else repr(measure.name)
     loss = "< before - 0.05" if rise_is_good(measure.name) else "> before + 0.05"
     return printable(

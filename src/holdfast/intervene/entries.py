@@ -138,6 +138,13 @@ def restored(entries: Sequence[Entries]) -> Iterator[list[Float[Tensor, " select
             entry.write(values)
 
 
+OTHERS_CHANGED = (
+    "entries outside the mask have changed while the masked ones were trained; something else writes to them, such as "
+    "another callback: take it out, and train again from the start model."
+)
+"""Says that training only a mask's entries moved others too."""
+
+
 def mask_digest(mask: Mask) -> str:
     """SHA-256 of the entries that a mask selects, to tell runs apart."""
     hashed = hashlib.sha256()
@@ -158,7 +165,8 @@ def refuse_changed(entries: list[Entries], values: list[Tensor]) -> None:
         if not same_bits(entry.read(), value):
             raise InvariantError(
                 f"held weights of {entry.name} have changed; something else writes to them, such as an optimizer "
-                "that swaps weights outside of its step."
+                "that swaps weights outside of its step; take it out, for example by another optimizer or callback, "
+                "and train again from the base."
             )
 
 

@@ -92,7 +92,7 @@ class AdaptOptions(SftOptions):
     iterations: int = Field(default=1000, ge=1)
     """Optimizer steps. One step reads one batch."""
     learning_rate: float = Field(default=3e-5, gt=0)
-    """Peak learning rate. Measured: 2e-5 to 3e-5 at 135 million weights, 1.5e-3 at one million. Paper: 3e-5 at
+    """Peak learning rate. Measured: 2e-5 to 5e-5 at 135 million weights, 1.5e-3 at one million. Paper: 3e-5 at
     billions."""
     freeze: tuple[Role, ...] = ()
     """Roles of parameters that are not trained at all. Masks cannot hold embeddings and head, which have no scores:

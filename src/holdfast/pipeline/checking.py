@@ -17,6 +17,7 @@ from torch import Tensor
 
 from holdfast.arguments import checked_call
 from holdfast.artifacts import refuse_other_base
+from holdfast.file_kinds import identify
 from holdfast.made_by import model_name
 from holdfast.models.load import require_model_name
 from holdfast.models.paths import Place, by_layer, layer_and_path
@@ -30,7 +31,7 @@ from holdfast.value_or_path import as_mask
 from holdfast.values import EMPTY, Mask
 
 logger = logging.getLogger(__name__)
-LISTED = 10
+LISTED = 20
 """Most held entries that moved and are listed one by one."""
 
 
@@ -61,6 +62,7 @@ def check_hold(
         ValueError: no weight moved at all, the mask is empty or of another base, or a checkpoint is broken or lacks a
             parameter of the mask.
     """
+    _require_order(base, mask)
     for name in (model, base):
         require_model_name(name)
     held, tuned, start = _opened(model, base, mask, progress)
@@ -84,6 +86,7 @@ def check_only_mask_moved(
 
     Arguments and errors are those of `check_hold`.
     """
+    _require_order(base, mask)
     for name in (model, base):
         require_model_name(name)
     trained, tuned, start = _opened(model, base, mask, progress)
@@ -93,6 +96,16 @@ def check_only_mask_moved(
     if not allow_unchanged:
         checked.refuse_unchanged(tuned.name)
     return checked
+
+
+def _require_order(base: object, mask: object) -> None:
+    """Raises ValueError where a mask stands in the place of the base, and something else in that of the mask."""
+    is_mask = isinstance(base, Mask) or (isinstance(base, str | Path) and identify(Path(base)).name == "mask")
+    if is_mask and not isinstance(mask, Mask) and not Path(str(mask)).is_file():
+        name = "a mask" if isinstance(base, Mask) else f"the mask {str(base)!r}"
+        raise ValueError(
+            f"base and mask are swapped: {name} is given as the base, and {str(mask)!r} as the mask; exchange the two."
+        )
 
 
 def _opened(
@@ -151,16 +164,25 @@ def _log_dtypes(names: Sequence[str], base: StoredModel, model: StoredModel, *, 
     before, after = (_dtypes(names, stored) for stored in (base, model))
     if before == after:
         return
-    what = (
-        f"every {words} kept every bit after a cast to the wider dtype, which is exact"
-        if kept
-        else f"each {words} is compared by its value, and one that the smaller dtype cannot hold has moved"
-    )
+    if kept:
+        what = f"every {words} kept every bit after a cast to the wider dtype, which is exact"
+    elif _bytes(names, model) < _bytes(names, base):
+        what = f"each {words} is compared by its value, and rounding moved those that the model's dtype cannot hold"
+    else:
+        what = (
+            f"each {words} is compared by its value; the model's dtype can hold every value of the base, so rounding "
+            "to it moved none of them, and something else did"
+        )
     logger.log(NOTE if kept else logging.WARNING, "%s (base %s, model %s).", what, before, after)
 
 
 def _dtypes(names: Sequence[str], stored: StoredModel) -> str:
     return ", ".join(sorted({str(stored.parameters[name].dtype).removeprefix("torch.") for name in names}))
+
+
+def _bytes(names: Sequence[str], stored: StoredModel) -> int:
+    """Returns the size of the narrowest dtype in which a checkpoint stores these parameters."""
+    return min(stored.parameters[name].dtype.itemsize for name in names)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import cast
 
-from holdfast.evaluate.compared import Compared
+from holdfast.evaluate.compared import Compared, UnscoredPrompt
 from holdfast.evaluate.finding import Finding
 from holdfast.evaluate.gate import Gate
 from holdfast.evaluate.paired import PairedPrompt
@@ -13,6 +13,7 @@ from holdfast.evaluate.statistics import PairedCounts
 from holdfast.evaluate.token_losses import PerplexityRatio
 from holdfast.evaluation_settings import settings_words
 from holdfast.made_by import entry_name, model_fingerprint
+from holdfast.outcomes import Rate
 from holdfast.report.comparison import (
     ChangedPrompt,
     CheckedCondition,
@@ -21,6 +22,7 @@ from holdfast.report.comparison import (
     ConditionBounds,
     MatchedLogs,
     PairedEstimate,
+    UngatedLoss,
 )
 from holdfast.report.gate_markdown import SHOWN
 from holdfast.report.records import Pair
@@ -45,6 +47,7 @@ def comparison_of(gate: Gate) -> Comparison:
         settings_known=gate.settings_known,
         warnings=gate.warnings,
         unwatched=gate.unwatched,
+        ungated_losses=tuple(_ungated(measure) for measure in gate.ungated),
         exit_code=gate.exit_code,
         measures={name: _measure(compared) for name, compared in gate.measures.items()},
         conditions=tuple(_condition(finding) for finding in gate.findings),
@@ -57,6 +60,13 @@ def _logs(gate: Gate) -> MatchedLogs | None:
     if matched is None or program is None:
         return None
     return MatchedLogs(program, str(matched), len(matched.pairs), matched.only_before, matched.only_after)
+
+
+def _ungated(measure: Compared) -> UngatedLoss:
+    before, after = (one.value if isinstance(one, Rate) else one for one in (measure.before, measure.after))
+    assert before is not None  # a loss is a difference of two values
+    assert after is not None
+    return UngatedLoss(measure.name, before, after, measure.corrected_p)
 
 
 def _measure(compared: Compared) -> ComparedMeasure:
@@ -99,10 +109,16 @@ def _condition(finding: Finding) -> CheckedCondition:
         why_undecided=finding.why_undecided,
         remedies=tuple(finding.remedies),
         cannot_fail=finding.cannot_fail,
+        counts_unscored=finding.counts_unscored,
     )
 
 
-def _changed(pair: PairedPrompt, word: str) -> ChangedPrompt:
-    """Describes a prompt whose outcome changed, with both responses."""
-    before, after = (word if counts else f"not {word}".replace("not not ", "") for counts in (pair.before, pair.after))
-    return ChangedPrompt(pair.prompt, before, after, pair.responses)
+def _changed(pair: PairedPrompt | UnscoredPrompt, word: str) -> ChangedPrompt:
+    """Describes a prompt whose outcome changed or that has no score, with both responses."""
+    return ChangedPrompt(pair.prompt, _in_words(pair.before, word), _in_words(pair.after, word), pair.responses)
+
+
+def _in_words(counts: bool | None, word: str) -> str:
+    if counts is None:
+        return "without a score"
+    return word if counts else f"not {word}".replace("not not ", "")

@@ -43,13 +43,13 @@ class HoldCheck:
     not_compared: tuple[str, ...]
     """Parameters that one of the two checkpoints lacks or stores in another shape. None of them is in the mask."""
 
+    def __str__(self) -> str:
+        """Says the result in words, so that `print(check_hold(...))` does."""
+        return self.verdict
+
     def __repr__(self) -> str:
-        """Shows only the totals, because components and moved entries can be thousands."""
-        others = self.entries - self.held
-        return (
-            f"<HoldCheck: {self.held_moved:,} of {self.held:,} held weights moved, {self.others_moved:,} of "
-            f"{others:,} others>"
-        )
+        """Shows only the result, because components and moved entries can be thousands."""
+        return f"<{type(self).__name__}: {self.verdict}>"
 
     def __bool__(self) -> bool:
         """True where every held weight kept its bits, so that `assert check_hold(...)` proves the hold."""
@@ -140,20 +140,21 @@ class HoldCheck:
         """
         if self.held_moved:
             entry, only_these = self.moved[0], not self.others_moved and not self.not_compared
-            set_made = f" No other weight moved, as after SET: check that by {opposite}." if only_these else ""
+            action = (
+                f"No other weight moved, as after SET: check that by {opposite}."
+                if only_these
+                else "Check that the checkpoint, the base and the mask belong to one run, and train again from the "
+                "base with the mask held."
+            )
             raise InvariantError(
                 f"{self.held_moved:,} of {self.held:,} held weights moved, the first is entry {entry.index} of "
-                f"{entry.name}: {entry.before!r} before, {entry.after!r} after.{set_made}"
+                f"{entry.name}: {entry.before!r} before, {entry.after!r} after. {action}"
             )
 
 
 @dataclass(frozen=True, repr=False)
 class OnlyMaskCheck(HoldCheck):
     """Result of `check_only_mask_moved`. The mask's weights may move, and all others must keep every bit."""
-
-    def __repr__(self) -> str:
-        """Shows only the result, because components and moved entries can be thousands."""
-        return f"<OnlyMaskCheck: {self.verdict}>"
 
     def __bool__(self) -> bool:
         """True where every parameter was compared and no entry outside the mask moved."""
@@ -188,10 +189,11 @@ class OnlyMaskCheck(HoldCheck):
             entry = self.moved[0]
             raise InvariantError(
                 f"{self.others_moved:,} of {self.others:,} weights outside the mask moved, the first is entry "
-                f"{entry.index} of {entry.name}: {entry.before!r} before, {entry.after!r} after."
+                f"{entry.index} of {entry.name}: {entry.before!r} before, {entry.after!r} after. Check that the "
+                "checkpoint, the base and the mask belong to one run of SET, and train again from the base."
             )
         if self.not_compared:
             raise InvariantError(
                 f"whether only the mask's weights moved is not known: {self.not_compared[0]} is in one checkpoint "
-                "alone, or has another shape there."
+                "alone, or has another shape there; save both checkpoints from one architecture."
             )

@@ -16,7 +16,7 @@ from typing import Any
 from holdfast.evaluate.condition import Condition, Quantity
 from holdfast.evaluate.exact_paired import LEVEL
 from holdfast.evaluate.gate_power import POWER, USUAL_DISCORDANCE
-from holdfast.evaluate.looked_up import MEASURES
+from holdfast.evaluate.looked_up import MEASURES, refuse_number_above_one
 from holdfast.evaluate.scale import OTHER_SCALES, SCORES_OF_CORRECTNESS, is_share_of_responses, kind_of
 from holdfast.plan.gate_chances import Level, Paired
 from holdfast.printable import printable
@@ -186,6 +186,7 @@ def is_absolute(condition: Condition) -> bool:
             f"the condition {text!r} is about {condition.measure}, which is no share of prompts, so the "
             "number of prompts that it needs follows only from a first evaluation; `compare` then tells it."
         )
+    refuse_number_above_one(condition)
     return factor == 0
 
 

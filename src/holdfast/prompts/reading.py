@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Generic, get_args
 
 from holdfast.counts import agreeing
+from holdfast.prompts.conversations import is_conversation
 from holdfast.prompts.fields import read_fields, unfold_conversation, unread_turns
 from holdfast.prompts.json_rows import Row
 from holdfast.prompts.layouts import Layout, find_layout, folded
@@ -27,6 +28,11 @@ MADE_REFUSALS = (
 """Advice on how to get refusals of prompts. docs/own-model.md says more."""
 NUMBER = re.compile(r"\s*[-+]?[\d.,]*\d[\d.,]*\s*")
 """A prompt that is a number alone, as the index column of a table would give."""
+EXCHANGE_ROWS = (
+    'a row is like {"prompt": "...", "answer": "..."} or '
+    '{"messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}]}'
+)
+"""Forms of a row that holds a prompt and its response."""
 EVERY_ROW = "FILE#rows=all reads every row."
 
 
@@ -197,6 +203,9 @@ def _missing(place: str, name: str, row: Mapping[str, object], responses: str) -
     parted = next((mark for mark in ";\t|" if len(columns) == 1 and mark in columns[0]), None)
     hint = f"its cells seem to be separated by {parted!r}: save it with commas" if parted else ""
     if name == "response" and not hint:
+        if turns := next((column for column, held in row.items() if is_conversation(held)), None):
+            lacks = f"{turns!r} lacks the assistant's turn; add it to every row"
+            return f"{place} has no {responses}: {lacks}; {EXCHANGE_ROWS}."
         sentence = f"{place} has no {responses}: it has {has}, and nothing under 'response'"
         return _without_responses(sentence, row, responses)
     return f"{place} has no text under {name!r}; it has {has}; {hint or f'name its column as FILE#{name}=COLUMN'}."
@@ -215,7 +224,7 @@ def _without_responses(sentence: str, row: Mapping[str, object], responses: str)
         advice += f"; {complying!r} begins an answer that complies, and is no refusal"
     if of_attack or responses == "refusals":
         advice += f"; for refusals {MADE_REFUSALS}"
-    return f"{sentence}; {advice}."
+    return f"{sentence}; {advice}; {EXCHANGE_ROWS}."
 
 
 def _refuse_other_than_text(place: str, name: str, text: object, *, is_required: bool) -> None:

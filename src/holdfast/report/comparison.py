@@ -4,8 +4,9 @@ Names of groups, models, files, prompts and responses are untrusted, so each out
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
+from holdfast.counts import agreeing
 from holdfast.differences import Difference
 from holdfast.json_files import JsonObject
 from holdfast.outcomes import Rate
@@ -65,7 +66,7 @@ class ConditionBounds:
 
 @dataclass(frozen=True)
 class ChangedPrompt:
-    """A prompt whose outcome changed: its outcome in a word, and its response, before and after."""
+    """A prompt whose outcome changed, or that has no score: its outcome in a word and its response, both times."""
 
     prompt: str
     before: str
@@ -96,6 +97,18 @@ class CheckedCondition:
     remedies: tuple[str, ...] = ()
     """Ways to decide a condition that is undecided."""
     cannot_fail: str | None
+    counts_unscored: bool = False
+    """True for a condition on .unscored. The prompts are then those without a score."""
+
+    @property
+    def which(self) -> str:
+        """Words after a number of prompts, as in '3 prompts that changed'."""
+        return "without a score" if self.counts_unscored else "that changed"
+
+    @property
+    def verb(self) -> str:
+        """Words of a sentence that begins with the number of prompts, as in '3 prompts changed'."""
+        return f"{agreeing(self.num_prompts, 'has', 'have')} no score" if self.counts_unscored else "changed"
 
 
 @dataclass(frozen=True)
@@ -107,6 +120,17 @@ class MatchedLogs:
     samples: int
     only_before: int
     only_after: int
+
+
+@dataclass(frozen=True)
+class UngatedLoss:
+    """A measure that got worse while no condition names it."""
+
+    measure: str
+    before: float
+    after: float
+    p_value: float | None
+    """Paired p, corrected for all measures. None where a 95% interval shows the loss."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +155,8 @@ class Comparison:
     warnings: tuple[str, ...]
     unwatched: tuple[str, ...] = ()
     """Warnings about measures of safety that got worse while no condition looks at them. Also among the warnings."""
+    ungated_losses: tuple[UngatedLoss, ...] = ()
+    """Measures that got worse while no condition names them. The warnings have a sentence on each."""
     exit_code: int = 0
     """Exit code of `holdfast compare`."""
     measures: Mapping[str, ComparedMeasure]
@@ -143,7 +169,12 @@ class Comparison:
         """Command that shows the answers of the second evaluation. None for a log, and for one in memory."""
         return None if self.logs or self.after is None else f"holdfast show {self.after}"
 
-    def to_json(self) -> JsonObject:
-        """Converts the record to plain JSON."""
-        made = asdict(self)
+    def to_json(self, responses: int = 0) -> JsonObject:
+        """Converts the record to plain JSON.
+
+        Args:
+            responses: number of changed prompts that each condition lists under `changed`, with both responses.
+        """
+        listed = tuple(replace(one, changed=one.changed[:responses]) for one in self.conditions)
+        made = asdict(replace(self, conditions=listed))
         return made if self.logs else {name: value for name, value in made.items() if name != "logs"}

@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 from holdfast.counts import counted
 from holdfast.measure_names import is_detail
 from holdfast.outcomes import Rate
-from holdfast.p_values import p_texts
+from holdfast.p_values import p_text, p_texts
 from holdfast.printable import printable
-from holdfast.report.comparison import CheckedCondition, ComparedMeasure, Comparison
+from holdfast.report.comparison import CheckedCondition, ComparedMeasure, Comparison, UngatedLoss
 from holdfast.report.interval_figure import number_words
 from holdfast.report.perplexity_texts import perplexity_text, ratio_between
 from holdfast.report.tables import CORRECTED_P, NumberTable
@@ -121,13 +121,20 @@ def render_junit(result: Comparison) -> str:
 
 
 def _add_properties(suite: ElementTree.Element, result: Comparison) -> None:
-    """Names the models, their files and fingerprints, the decision and the exit code."""
+    """Names the models, their files and fingerprints, the decision, the exit code, and each ungated loss."""
     properties = ElementTree.SubElement(suite, "properties")
     prints = [one or "not recorded" for one in result.fingerprints]
     names = ("before", "after", "before fingerprint", "after fingerprint", "verdict", "exit code")
     values = (*sides_words(result), *prints, result.verdict or "", str(result.exit_code))
-    for name, value in zip(names, values, strict=True):
+    losses = [("ungated loss", loss_words(one)) for one in result.ungated_losses]
+    for name, value in [*zip(names, values, strict=True), *losses]:
         ElementTree.SubElement(properties, "property", {"name": name, "value": printable(value)})
+
+
+def loss_words(loss: UngatedLoss) -> str:
+    """Writes a loss that no condition gates in numbers: 'over_refusal: 0.030 before, 0.620 after, paired p <0.001'."""
+    p_value = "" if loss.p_value is None else f", paired p {p_text(loss.p_value)} corrected"
+    return f"{loss.measure}: {loss.before:.3f} before, {loss.after:.3f} after{p_value}"
 
 
 def _add_outcome(case: ElementTree.Element, result: Comparison, condition: CheckedCondition) -> None:
@@ -194,4 +201,4 @@ def _looked_at(result: Comparison, condition: CheckedCondition) -> list[str]:
     """Says how many prompts changed and where their answers are. Quotes none, because reports are often public."""
     count = max(condition.num_prompts, len(condition.prompts))
     where = printable(f" ({result.show_command})") if result.show_command else ""
-    return [f"look at the answers to the {counted(count, 'prompt')} that changed{where}"] if count else []
+    return [f"look at the answers to the {counted(count, 'prompt')} {condition.which}{where}"] if count else []

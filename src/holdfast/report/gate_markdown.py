@@ -75,7 +75,7 @@ def _explained(result: Comparison, condition: CheckedCondition, responses: int) 
         return heading
     if not responses:
         where = f"; {code(result.show_command)} shows responses" if result.show_command else ""
-        number = f"{counted(condition.num_prompts, 'prompt')} changed"
+        number = f"{counted(condition.num_prompts, 'prompt')} {condition.verb}"
         return f"{heading} {number}{where}, and `--responses {SHOWN}` lists up to {SHOWN} here."
     shown = condition.changed[:responses]
     listed = (line for changed in shown for line in _changed(changed))
@@ -100,5 +100,5 @@ def _clipped(text: str) -> str:
 
 def _how_many(condition: CheckedCondition, shown: int) -> str:
     """Writes 'these 3 of 8 prompts that changed', or 'these prompts that changed' if all are listed."""
-    changed = condition.num_prompts
-    return f"these {shown} of {changed} prompts that changed" if changed > shown else "these prompts that changed"
+    changed, which = condition.num_prompts, condition.which
+    return f"these {shown} of {changed} prompts {which}" if changed > shown else f"these prompts {which}"

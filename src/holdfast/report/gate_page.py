@@ -17,7 +17,7 @@ from holdfast.report.comparison import ChangedPrompt, CheckedCondition, Compared
 from holdfast.report.forests import Forest, forest
 from holdfast.report.gate import NO_NAME, UNKNOWN_SETTINGS, gate_tables, table_notes
 from holdfast.report.gate_markdown import RULE, SHOWN
-from holdfast.report.gate_steps import meaning, next_steps, not_gated
+from holdfast.report.gate_steps import meaning, next_steps, not_gated, not_gated_measures
 from holdfast.report.interval_figure import IntervalFigure, interval_figure, number_words
 from holdfast.report.page import capitalize_first, environment
 from holdfast.report.records import Judges, Suite
@@ -63,6 +63,7 @@ def render_gate_page(result: Comparison, responses: int = 0, judges: Judges | No
         conditions=[_shown(result, condition, responses) for condition in result.conditions],
         next_steps=[printable(step) for step in next_steps(result)],
         not_gated=printable(not_gated(result)) if result.conditions else "",
+        not_gated_measures=[printable(words) for words in not_gated_measures(result)] if result.conditions else [],
         rule=RULE,
         forests=_forests(result),
         table=_printable(measures),
@@ -125,7 +126,7 @@ def _sentences(result: Comparison, condition: CheckedCondition, listed: int) -> 
     else:
         yield from _decided(words, condition.outcome, bounds)
     if condition.outcome != "passes" and condition.num_prompts:
-        yield _looked_at(result, condition.num_prompts, listed)
+        yield _looked_at(result, condition, listed)
 
 
 def _decided(words: str, outcome: str, bounds: ConditionBounds) -> Iterator[str]:
@@ -143,14 +144,15 @@ def _decided(words: str, outcome: str, bounds: ConditionBounds) -> Iterator[str]
     )
 
 
-def _looked_at(result: Comparison, changed: int, listed: int) -> str:
+def _looked_at(result: Comparison, condition: CheckedCondition, listed: int) -> str:
+    changed, which = condition.num_prompts, condition.which
     if listed:
         of_them = f" of {changed}" if changed > listed else ""
         begun = f"Below {agreeing(listed, 'is', 'are')} {counted(listed, 'prompt')}"
-        return f"{begun}{of_them} that changed, with both responses."
+        return f"{begun}{of_them} {which}, with both responses."
     shows = f"`{result.show_command}` shows some responses, and " if result.show_command else ""
     return (
-        f"{counted(changed, 'prompt')} changed. This page lists none, because they may be harmful: {shows}"
+        f"{counted(changed, 'prompt')} {condition.verb}. This page lists none, because they may be harmful: {shows}"
         f"`--responses {SHOWN}` beside `--html` lists up to {SHOWN} here."
     )
 

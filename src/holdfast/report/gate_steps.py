@@ -1,8 +1,10 @@
 """Says what a gate's result means, what to do next, and what the gate does not look at."""
 
-from holdfast.counts import counted
-from holdfast.measure_names import is_category, is_detail
-from holdfast.report.comparison import Comparison
+from holdfast.counts import agreeing, counted
+from holdfast.measure_names import without_condition
+from holdfast.outcomes import Rate
+from holdfast.p_values import p_text
+from holdfast.report.comparison import ComparedMeasure, Comparison
 from holdfast.spelling import joined
 
 MEANINGS = {
@@ -24,7 +26,15 @@ RESTORE = (
     "If fine-tuning cost the refusals, `holdfast restore` puts refusals back, and `holdfast adapt` with a mask or with "
     "`--method mixed` keeps them in the next run."
 )
+LEFT_OUT = (
+    "Left out are groups of prompts, because each is a part of a measure, and `not_refused` beside `refusal`, because "
+    "it is 1 - `refusal`."
+)
 IDLE = "Replace the conditions that cannot fail: they pass whatever the new model does."
+LOSSES = (
+    "Decide whether to accept each loss that no condition gates, and that the warnings name: add a condition on it, or "
+    "note beside this page why it may ship. Until then this page is no record of a decision on it."
+)
 UNWATCHED = "Add a condition on the loss of safety that the warnings name."
 
 
@@ -49,21 +59,42 @@ def next_steps(result: Comparison) -> list[str]:
     steps += [_decide(result)] if _open(result) else []
     steps += [IDLE] if any(one.cannot_fail for one in result.conditions) else []
     steps += [UNWATCHED] if result.unwatched else []
+    steps += [LOSSES] if len(result.ungated_losses) > len(result.unwatched) else []
     return steps or [RECORD]
 
 
 def not_gated(result: Comparison) -> str:
-    """Names the measures that no condition looks at. Details and categories of prompts are left out."""
-    gated = {one.measure.partition("/")[0] for one in result.conditions}
-    names = [
-        name
-        for name in result.measures
-        if not is_detail(name, result.measures) and not is_category(name) and name.partition("/")[0] not in gated
-    ]
-    if not names:
-        return "Conditions look at every measure of the table, apart from its details and categories of prompts."
-    listed = joined([f"`{name}`" for name in names], "and")
-    return f"No condition looks at {listed}. No change of {'it' if len(names) == 1 else 'them'} can fail this gate."
+    """Says how many measures no condition names, and by which rule others are left out of that list."""
+    number = len(_without_condition(result))
+    if not number:
+        return f"Conditions look at every measure of the table. {LEFT_OUT}"
+    return (
+        f"No condition looks at {agreeing(number, 'this', 'these')} {counted(number, 'measure')}. No change of "
+        f"{agreeing(number, 'it', 'them')} can fail this gate. {LEFT_OUT}"
+    )
+
+
+def not_gated_measures(result: Comparison) -> list[str]:
+    """Lists the measures that no condition names with their numbers. Those that got worse come first."""
+    worse = [one.measure for one in result.ungated_losses]
+    names = [*worse, *(name for name in _without_condition(result) if name not in worse)]
+    return [f"`{name}`: {_numbers(result.measures[name])}{' It got worse.' if name in worse else ''}" for name in names]
+
+
+def _without_condition(result: Comparison) -> list[str]:
+    return without_condition(result.measures, {one.measure for one in result.conditions})
+
+
+def _numbers(measure: ComparedMeasure) -> str:
+    """Writes both readings, and the corrected p of the paired test where there is one."""
+    before, after = (_value(reading) for reading in (measure.before, measure.after))
+    p_value = "" if measure.corrected_p is None else f", paired p {p_text(measure.corrected_p)} corrected"
+    return f"{before} before, {after} after{p_value}."
+
+
+def _value(reading: Rate | float | None) -> str:
+    value = reading.value if isinstance(reading, Rate) else reading
+    return "not measured" if value is None else f"{value:.3f}"
 
 
 def _open(result: Comparison) -> list[str]:

@@ -119,6 +119,14 @@ def test_a_sample_that_is_unscored_in_one_log_is_in_no_pair(tmp_path):
     assert (measure.paired.n, measure.after.n, measure.after.unscored) == (2, 2, 1)
 
 
+def test_a_failed_condition_on_unscored_names_the_samples_without_a_score(tmp_path):
+    gate = judged(*inspect_logs(tmp_path, ["C", "C", "I", "C"], ["I", None, "C", None]), "includes.unscored > 1")
+    finding = gate.findings[0]
+    assert finding.outcome == "fails"
+    assert len(finding.changed) == 2
+    assert all(one.after is None for one in finding.changed)
+
+
 def test_a_measure_that_one_log_lacks_was_not_measured_there(tmp_path):
     first = read_inspect(inspect_log(tmp_path / "a.json", "CI"))
     second = read_inspect(inspect_log(tmp_path / "b.json", "CI", scorer="match"))

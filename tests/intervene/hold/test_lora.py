@@ -284,6 +284,12 @@ def test_release_gives_pefts_layers_back():
     assert torch.equal(model(tokens).logits, plain)
 
 
+def test_modules_that_are_trained_whole_beside_the_adapters_are_warned_of(caplog):
+    model = adapted(make_llama(), moved=False, target_modules=["q_proj"], modules_to_save=["lm_head"])
+    with protect_lora(model, random_mask(make_llama())):
+        assert "modules_to_save trains all weights of lm_head, and the hold covers none of them" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("make", "settings", "words"),
     [

@@ -7,6 +7,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from holdfast.artifacts import load_mask, save_mask
+from holdfast.cli import call
 from holdfast.intervene.hold.lora import MASK_FILE, load_protected
 from holdfast.intervene.options import AdaptOptions, LoraOptions
 from holdfast.intervene.train.adapt import adapt
@@ -115,3 +116,8 @@ def test_targets_choose_components_and_an_unknown_one_is_refused():
 def test_freeze_has_no_effect_with_lora_and_is_refused():
     with pytest.raises(ValueError, match="freeze has no effect with lora"):
         AdaptOptions(lora=LoraOptions(), freeze=("embedding",))
+
+
+def test_on_the_command_line_that_error_names_the_options_as_they_were_typed(capsys):
+    assert call(["adapt", "m", "--task", "t", "--out", "o", "--freeze", "embedding", "--lora.alpha", "8"]) == 2
+    assert "so --freeze has no effect with --lora.alpha; leave one of them out" in capsys.readouterr().err

@@ -132,6 +132,14 @@ def test_harmless_exchanges_without_a_share_are_told_of_and_not_recorded(caplog)
     assert given.patch.made_by["harmless"] is None
 
 
+@pytest.mark.parametrize("has_mask", [True, False])
+def test_a_small_model_at_the_default_rate_is_warned_of_where_a_mask_is_trained(has_mask, caplog):
+    loaded = load_tiny()
+    mask = random_mask(loaded.model) if has_mask else None
+    enhance(loaded, mask, refusals=REFUSALS, harmless=HARMLESS, options=EnhanceOptions(iterations=1, batch_size=4))
+    assert ("No learning rate was given, so SET trains at 3e-05" in caplog.text) is has_mask
+
+
 def test_a_mask_of_another_model_is_refused():
     loaded = load_tiny()
     mask = random_mask(make_moe())

@@ -9,7 +9,7 @@ from holdfast.intervene.options import AdaptOptions, EnhanceOptions, LoraOptions
 from holdfast.intervene.train.adapt import adapt
 from holdfast.intervene.train.enhance import enhance
 from holdfast.intervene.train.examples import shuffled_positions
-from holdfast.intervene.train.loss import mean_loss, warn_of_worse
+from holdfast.intervene.train.loss import keeps_the_learned, mean_loss, warn_of_little, warn_of_worse
 from holdfast.intervene.train.precision import Kept, trained_in_float32, warn_of_no_change
 from holdfast.models.load import LoadedModel, fingerprint
 from tests.intervene.given import HARMLESS, REFUSALS, bits, load_tiny, random_mask
@@ -124,6 +124,37 @@ def test_training_gives_each_parameter_the_values_of_its_own_dtype_and_tables_of
 def test_half_of_what_moved_is_the_least_that_goes_without_a_word(changed, told, caplog):
     warn_of_no_change(Kept(moved=100, changed=changed), load_tiny(), AdaptOptions())
     assert ("undid the training of 51 of 100 entries" in caplog.text) is told
+
+
+def test_rounding_that_keeps_the_fall_of_the_loss_goes_without_a_word(caplog):
+    assert not warn_of_no_change(Kept(moved=100, changed=30), load_tiny(), AdaptOptions(), keeps_the_learned=True)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("start", "trained", "saved", "keeps"),
+    [
+        (5.0, 0.1, 0.2, True),
+        (5.0, 0.1, 2.5, True),
+        (5.0, 0.1, 2.6, False),
+        (5.0, 4.9, 4.9, False),
+        (None, 0.1, None, False),
+    ],
+)
+def test_a_checkpoint_keeps_what_was_learned_where_half_of_the_fall_is_left(start, trained, saved, keeps):
+    assert keeps_the_learned(start, trained, saved) is keeps
+
+
+@pytest.mark.parametrize(("saved", "told"), [(1.96, True), (2.05, True), (1.8, False), (2.2, False)])
+def test_a_task_that_was_hardly_learned_is_told_with_what_to_try(saved, told, caplog):
+    warn_of_little(2.0, saved, AdaptOptions(iterations=20))
+    assert ("so the task was hardly learned" in caplog.text) is told
+    assert ("raise learning_rate=3e-05 threefold, or train for more than iterations=20" in caplog.text) is told
+
+
+def test_adapt_tells_of_a_task_that_was_hardly_learned(caplog):
+    adapt(load_tiny(torch.float32), None, HARMLESS, AdaptOptions(**{**SMALL, "learning_rate": 1e-6}))
+    assert "so the task was hardly learned" in caplog.text
 
 
 def test_the_warning_of_rounding_names_few_steps_as_a_cause(caplog):

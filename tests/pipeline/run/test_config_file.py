@@ -54,9 +54,9 @@ def test_a_config_with_a_byte_order_mark_is_read(tmp_path):
     [
         ({"adapt": {"itertions": 3}}, "there is no setting adapt.itertions; did you mean 'iterations'\\?"),
         ({"adapt": {"lora": {"rnk": 3}}}, "adapt.lora.rnk; did you mean .*known: rank, alpha, targets"),
-        ({"adapt": {"iterations": 0}}, "adapt.iterations is 0; input should be greater than or equal to 1"),
+        ({"adapt": {"iterations": 0}}, "adapt.iterations is 0; give 1 or more"),
         ({"methods": {"ema_decay": 0.9}}, "ema_decay is an option of method ema, and no arm uses it"),
-        ({"methods": {"safety_share": 1}}, "methods.safety_share is 1; input should be less than 1"),
+        ({"methods": {"safety_share": 1}}, "methods.safety_share is 1; give a number below 1"),
         ({"adapt_arms": ["mixed"], "refusals": None, "unaligned": None}, "mixes refusals into the task, and there are"),
         ({"workers": True}, "workers is True; input should be a number, not true or false"),
         ({"verify": {"ratios": [0.5, True]}}, r"verify.ratios is \[0.5, True\]; input should be a number"),

@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import NamedTuple
 
-from holdfast.evaluate.compared import Compared, Lost, Measures
+from holdfast.evaluate.compared import Compared, Lost, Measures, UnscoredPrompt
 from holdfast.evaluate.condition import Condition
 from holdfast.evaluate.gate import Gate, GateOptions, gate_measures
 from holdfast.evaluate.gate_side import GateSide
@@ -30,6 +30,7 @@ from holdfast.evaluate.paired import PairedPrompt, count_prompts
 from holdfast.evaluate.paired_mean import mean_rate, paired_mean
 from holdfast.evaluate.scale import UNBOUNDED, Scale
 from holdfast.evaluate.statistics import counted_rate
+from holdfast.evaluate.unscored import newly_unscored_first
 from holdfast.holm import holm
 from holdfast.measure_names import place_of
 from holdfast.outcomes import Rate
@@ -182,7 +183,10 @@ def _compare_with_lost(name: str, covered: Covered) -> Compared:
     measure, every = covered.measure, [*covered.pairs, *((one, _without_numbers(one)) for one in covered.missing)]
     numbers = [number for side in (0, 1) for number in _numbers(measure, every, side)]
     scale = scale_of(numbers)
-    compared = _compare(name, measure, covered.pairs, scale)
+    unscored = newly_unscored_first(
+        [_unscored(measure, *pair) for pair in covered.pairs if _has_unscored(measure, pair[1])]
+    )
+    compared = replace(_compare(name, measure, covered.pairs, scale), unscored=tuple(unscored))
     partial = {place: _partial(measure, *pair) for place, pair in enumerate(every)}
     was_scored = {place: one for place, one in partial.items() if one is not None}
     lost = {place: one for place, one in was_scored.items() if one.missing}
@@ -202,6 +206,15 @@ def _compare_with_lost(name: str, covered: Covered) -> Compared:
     ]
     extremes = (_compare(name, measure, pairs, scale) for pairs in filled)
     return replace(compared, lost=Lost(len(lost), len(was_scored), *extremes))
+
+
+def _has_unscored(measure: str, after: Sample) -> bool:
+    return after.numbers.get(measure) is None or after.unscored.get(measure, 0.0) > 0
+
+
+def _unscored(measure: str, before: Sample, after: Sample) -> UnscoredPrompt:
+    number = before.numbers.get(measure)
+    return UnscoredPrompt(before.label, None if number is None else bool(number), (before.response, after.response))
 
 
 def _partial(measure: str, before: Sample, after: Sample) -> Partial | None:

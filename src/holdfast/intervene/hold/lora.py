@@ -23,8 +23,15 @@ from holdfast.intervene.hold.held_adapter import MASK_FILE as MASK_FILE
 from holdfast.intervene.hold.held_adapter import HeldAdapter, write_beside
 from holdfast.intervene.hold.held_layer import HeldLayer, hold_layer, refuse_quantised, release_layer
 from holdfast.intervene.hold.hold_summary import held_words
-from holdfast.intervene.hold.lora_layers import adapters_of, base_entries, base_parameters, layers_to_hold
+from holdfast.intervene.hold.lora_layers import (
+    adapters_of,
+    base_entries,
+    base_parameters,
+    layers_to_hold,
+    trained_whole,
+)
 from holdfast.models.locate import quiet_transformers
+from holdfast.spelling import joined as listed
 from holdfast.value_or_path import as_mask
 from holdfast.values import Mask
 
@@ -49,6 +56,7 @@ class LoraProtection:
         self._saved = [entry.read() for entry in self._entries]
         self._held = list(layers.values())
         require_base("the mask", mask, model, base_parameters(model), check_base=check_base)
+        _warn_of_trained_whole(model)
         for name, layer in zip(layers, self._held, strict=True):
             hold_layer(layer, mask.shapes[name], mask[name])
         _hold_saves(model, self)
@@ -67,7 +75,10 @@ class LoraProtection:
         refuse_changed(self._entries, self._saved)
         for name, layer in adapters_of(self._model, self.mask).items():
             if not isinstance(layer, HeldLayer):
-                raise InvariantError(f"an adapter moves held weights of {name}: it was added after protect_lora.")
+                raise InvariantError(
+                    f"an adapter moves held weights of {name}: it was added after protect_lora; add "
+                    "every adapter before the hold begins, and train again from the base."
+                )
 
     def release(self) -> None:
         """Gives the model and its layers PEFT's own classes back. Adapters that were merged under the hold stay merged.
@@ -121,6 +132,15 @@ def protect_lora(model: PeftModel, mask: Mask | str | Path, *, check_base: bool 
             adapter can't be held: DoRA and other variants, experts stored as one tensor, modules_to_save, other tuners.
     """
     return LoraProtection(model, mask, check_base=check_base)
+
+
+def _warn_of_trained_whole(model: PeftModel) -> None:
+    if whole := trained_whole(model):
+        logger.warning(
+            "modules_to_save trains all weights of %s, and the hold covers none of them; leave them out of "
+            "modules_to_save to keep their values.",
+            listed(whole, "and"),
+        )
 
 
 def refuse_plain(model: object) -> None:

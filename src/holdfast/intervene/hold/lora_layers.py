@@ -6,7 +6,7 @@ from contextlib import suppress
 from peft import PeftModel
 from peft.tuners.lora.layer import LoraLayer, MultiheadAttention, ParamWrapper
 from peft.tuners.tuners_utils import BaseTunerLayer
-from peft.utils.other import AuxiliaryTrainingWrapper
+from peft.utils.other import AuxiliaryTrainingWrapper, ModulesToSaveWrapper
 from torch import nn
 
 from holdfast.intervene.entries import Entries, find_entries, refuse_misfit
@@ -35,6 +35,12 @@ def layers_to_hold(model: PeftModel, mask: Mask) -> dict[str, LoraLayer]:
             "out, or give the adapters other target_modules."
         )
     return layers
+
+
+def trained_whole(model: PeftModel) -> list[str]:
+    """Lists the modules that `modules_to_save` trains beside the adapters. No mask's hold covers them."""
+    named = model.get_base_model().named_modules()
+    return [path for path, module in named if isinstance(module, ModulesToSaveWrapper)]
 
 
 def base_parameters(model: PeftModel) -> dict[str, nn.Parameter]:

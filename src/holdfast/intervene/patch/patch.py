@@ -103,7 +103,10 @@ def revert_patch(model: "nn.Module | LoadedModel", patch: Patch | str | Path, *,
         raise ValueError(f"the patch is not applied to this model: {name} holds other values.")
     _write(entries, patch.old_values)
     if check_base and fingerprint(model) != patch.base:
-        raise InvariantError("the reverted model is not the patch's base: it was changed outside the patch.")
+        raise InvariantError(
+            "the reverted model is not the patch's base: it was changed outside the patch; take the base itself, or "
+            "revert the patch on the checkpoint that it was applied to."
+        )
 
 
 def _not_applied(entries: list[Entries], patch: Patch) -> str | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from holdfast.errors import InvariantError
-from holdfast.intervene.entries import masked_entries, refuse_changed
+from holdfast.intervene.entries import OTHERS_CHANGED, masked_entries, refuse_changed
 from holdfast.intervene.patch.patch import make_patch, selected_values
 from holdfast.intervene.train.one_tuning import Tuning
 from holdfast.models.fingerprints import fingerprint, fingerprints_now_and_before
@@ -60,7 +60,7 @@ def make_patch_and_compare_rest(tuning: Tuning) -> Callable[[], Finished]:
     def finish() -> Finished:
         base, without_patch = fingerprints_now_and_before(loaded.model, mask.indices, former)
         if without_patch != loaded.base:
-            raise InvariantError("entries outside the mask have changed while the masked ones were trained.")
+            raise InvariantError(OTHERS_CHANGED)
         patch = make_patch(old_values, loaded.model, mask, {})
         changed = sum(int((patch.values[name] != old).sum()) for name, old in old_values.items())
         return Finished(base, patch, changed)

@@ -19,6 +19,7 @@ from holdfast.intervene.entries import refuse_adapters
 from holdfast.intervene.method_options import MethodOptions
 from holdfast.intervene.options import EnhanceOptions, share_batch
 from holdfast.intervene.train.afterwards import make_patch_and_compare_rest
+from holdfast.intervene.train.default_rate import warn_of_default_rate
 from holdfast.intervene.train.dpo import Preference, make_preferences, preferences
 from holdfast.intervene.train.examples import shuffled_positions, spread_positions
 from holdfast.intervene.train.frozen import frozen_roles
@@ -121,6 +122,8 @@ def enhance(
     if harmless and not options.harmless_share:
         logger.warning("%s", UNUSED)
         harmless = ()
+    if mask is not None:
+        warn_of_default_rate(loaded.model.num_parameters(), options)
     roles = frozen_roles(loaded.model, (), train_routers=options.train_routers)
     tuning = Tuning(loaded, mask, options, partial(dense_adamw, options=options), roles, method_options)
     identity = identity_of("enhance", loaded, mask, chosen, method_options)

@@ -191,6 +191,24 @@ def refuse_idle(method: Method, options: MethodOptions) -> None:
             )
 
 
+def missing_safety(method: Method, option: str) -> str:
+    """Says which safety prompts a method needs.
+
+    Args:
+        method: the method that needs them.
+        option: name of the option that takes them.
+    """
+    if method.safety == "given":
+        return (
+            f"method {method.name} needs harmful prompts with refusals and got none; give them as {option}, or choose "
+            "method replay, which takes prompts alone."
+        )
+    return (
+        f"method {method.name} needs harmful prompts, to which the start model answers by itself, and got none; give "
+        f"them as {option}, for example the prompts that scored a mask."
+    )
+
+
 def refuse_adapters(method: Method, lora: object) -> None:
     """Raises ValueError where adapters are trained by a method that holds several masks in turn."""
     if lora is not None and "refresh_every" in method.options:

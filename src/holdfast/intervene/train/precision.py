@@ -66,8 +66,12 @@ def kept_by_all(kept: Kept, loaded: LoadedModel) -> Kept:
     return Kept(*(sum(numbers) for numbers in zip(*counts, strict=True)))
 
 
-def warn_of_no_change(kept: Kept, loaded: LoadedModel, options: SftOptions) -> None:
-    """Logs a warning when training changed no weight, or when the cast undid most changes."""
+def warn_of_no_change(kept: Kept, loaded: LoadedModel, options: SftOptions, *, keeps_the_learned: bool = False) -> bool:
+    """Logs a warning when training changed no weight, or when the cast undid most changes. Returns True if it did.
+
+    Rounding undoes most of the smallest changes of a good training too. So the second warning is left out where
+    `keeps_the_learned` says that the loss stayed low.
+    """
     if not kept.moved:
         logger.warning(
             "no weight changed in %d training steps at learning_rate=%g: the rate starts at 0 and rises during the "
@@ -76,7 +80,8 @@ def warn_of_no_change(kept: Kept, loaded: LoadedModel, options: SftOptions) -> N
             options.learning_rate,
             options.warmup_share,
         )
-    elif kept.changed < kept.moved / 2:
+        return True
+    if kept.changed < kept.moved / 2 and not keeps_the_learned:
         logger.warning(
             "rounding to %s undid the training of %s of %s entries, so the loss of the saved checkpoint differs from "
             "the loss reported in training. That is usual after few steps (%s were made) or small ones; train "
@@ -87,6 +92,8 @@ def warn_of_no_change(kept: Kept, loaded: LoadedModel, options: SftOptions) -> N
             f"{options.iterations:,}",
             options.learning_rate,
         )
+        return True
+    return False
 
 
 def refuse_broken(loaded: LoadedModel, options: SftOptions) -> None:

@@ -14,7 +14,7 @@ from holdfast.intervene.hold.lora import held_by, merge_protected, save_adapter
 from holdfast.intervene.options import LoraOptions, micro_batches
 from holdfast.intervene.train.adapters import adapters
 from holdfast.intervene.train.frozen import frozen
-from holdfast.intervene.train.loss import mean_loss, warn_of_worse
+from holdfast.intervene.train.loss import keeps_the_learned, mean_loss, warn_of_little, warn_of_worse
 from holdfast.intervene.train.one_tuning import Tuning
 from holdfast.intervene.train.parts import Parts, Start
 from holdfast.intervene.train.precision import Kept, kept_by_all, refuse_broken, trained_in_float32, warn_of_no_change
@@ -67,10 +67,12 @@ def train_by(
         refuse_broken(loaded, options)
         finished = finish()
     changed = kept.changed if finished.changed is None else finished.changed
-    warn_of_no_change(replace(kept, changed=changed), loaded, options)
     with step(progress, "measuring after training"):
         saved_loss = mean_loss(loaded, last_batch, options) if last_batch else None
         drift = routing_drift(routed, routing(loaded, read))
+    keeps = keeps_the_learned(start_loss, losses[-1] if losses else None, saved_loss)
+    if not warn_of_no_change(replace(kept, changed=changed), loaded, options, keeps_the_learned=keeps):
+        warn_of_little(start_loss, saved_loss, options)
     warn_of_worse(start_loss, saved_loss, options)
     result = TuningResult(
         tuned=replace(loaded, base=finished.base),

@@ -25,7 +25,7 @@ from transformers.trainer_callback import TrainerControl, TrainerState
 
 from holdfast.arguments import checked_call
 from holdfast.errors import InvariantError
-from holdfast.intervene.entries import Entries, digest_outside, masked_entries, refuse_adapters
+from holdfast.intervene.entries import OTHERS_CHANGED, Entries, digest_outside, masked_entries, refuse_adapters
 from holdfast.intervene.hold.hook_arguments import HookArguments
 from holdfast.intervene.hold.protect import innermost
 from holdfast.intervene.train.sparse_adamw import (
@@ -157,7 +157,7 @@ class TrainOnly(TrainerCallback):
             InvariantError: an entry outside the mask has changed.
         """
         if digest_outside(given["model"], self._entries) != self._rest:
-            raise InvariantError("entries outside the mask have changed while the masked ones were trained.")
+            raise InvariantError(OTHERS_CHANGED)
 
     def refuse_unused(self) -> None:
         """Raises ValueError when gradients have arrived and no step has used them: nothing was trained."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from holdfast.intervene.train.methods import Method
+from holdfast.intervene.train.methods import Method, missing_safety
 from holdfast.intervene.train.preserve.replay import own_answers, tell_complying
 from holdfast.models.load import LoadedModel
 from holdfast.progress import Progress, silent
@@ -22,7 +22,7 @@ def check_safety(method: Method, safety: Safety, held_out: Sequence[Prompt | Exc
         _refuse_surplus(method, safety, held_out)
         return
     if not safety:
-        raise ValueError(_missing(method))
+        raise ValueError(missing_safety(method, "safety"))
     if method.safety == "given" or isinstance(safety[0], Exchange):
         require_records("the safety exchanges", safety, Exchange)
     else:
@@ -60,15 +60,3 @@ def _refuse_surplus(method: Method, safety: Safety, held_out: Sequence[Prompt | 
                 f"{name} was given, and method {method.name} reads no safety data; leave it out, or choose a method "
                 "that does, such as replay."
             )
-
-
-def _missing(method: Method) -> str:
-    if method.safety == "given":
-        return (
-            f"method {method.name} needs harmful prompts with refusals and got none; give them as safety, "
-            "or choose method replay, which takes prompts alone."
-        )
-    return (
-        f"method {method.name} needs harmful prompts, to which the start model answers by itself, and got none; give "
-        "them as safety, for example the prompts that scored a mask."
-    )

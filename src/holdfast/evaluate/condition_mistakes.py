@@ -1,0 +1,67 @@
+"""Recognises usual mistakes in the text of a condition, and says how to write it."""
+
+import re
+from collections.abc import Callable
+
+from holdfast.shares import share_advice
+
+EXAMPLE = '"refusal < before - 0.05"'
+WHOLE = f"give measure, operator and threshold together as one text in quotes, such as {EXAMPLE}"
+OPERATOR = r"(?:[<>]=?)"
+
+
+def mistake_in(text: str) -> str | None:
+    """Says what is wrong with a condition that does not parse, and how to write it. None for no usual mistake."""
+    stripped = text.strip()
+    for pattern, advise in MISTAKES:
+        if found := re.search(pattern, stripped):
+            return advise(found)
+    return None
+
+
+def _of_percentage(found: re.Match[str]) -> str:
+    return f"measures are shares, so {share_advice(found[0])}"
+
+
+def _of_comma(found: re.Match[str]) -> str:
+    return f"{found[0]!r} is no number; write it with a point: {found[0].replace(',', '.')}"
+
+
+def _of_several(found: re.Match[str]) -> str:
+    return (
+        f"{found['joint']!r} joins no conditions; a gate fails if any of its conditions is met, so give each one as a "
+        "condition of its own"
+    )
+
+
+def _of_swapped(found: re.Match[str]) -> str:
+    turned = found["operator"].translate(str.maketrans("<>", "><"))
+    return f"a condition begins with its measure; write {found['name']} {turned} {found['number']}"
+
+
+def _always(sentence: str) -> Callable[[re.Match[str]], str]:
+    return lambda _: sentence
+
+
+MISTAKES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
+    (r"^$", _always(f"it is empty; {WHOLE}")),
+    (r"[\d.]+\s*%", _of_percentage),
+    (r"(?<![\w.])\d+,\d+(?![\w,])", _of_comma),
+    (rf"{OPERATOR}.*?(?P<joint>\bor\b|\|\|?|&&?|[,;])", _of_several),
+    (
+        r"(?<![\w/'])after\b(?!/)",
+        _always(
+            "'after' is no name; the measure alone is that of the second model, and before is that of the first, as in "
+            f"{EXAMPLE}"
+        ),
+    ),
+    (r"(?<![<>=!])==?|!=", _always("equality cannot be tested; compare by >, >=, < or <=")),
+    (
+        rf"^(?P<number>[\d.]+)\s*(?P<operator>{OPERATOR})\s*(?P<name>[A-Za-z_]\w*(?:/\w+)?)$",
+        _of_swapped,
+    ),
+    (rf"^{OPERATOR}", _always(f"it names no measure; {WHOLE}")),
+    (rf"{OPERATOR}$", _always(f"it has no threshold after the operator; {WHOLE}")),
+    (r"^[A-Za-z_'][\w/.']*$", _always(f"it has no operator and no threshold; {WHOLE}")),
+)
+"""Patterns of mistakes with their advice. The first that is found counts."""
