@@ -8,10 +8,22 @@ import pytest
 import holdfast
 
 IN_ORDER = (
-    *("load_model", "load_prompts", "load_exchanges", "score_likelihood", "select_top", "select_random", "evaluate"),
+    *(
+        "load_model",
+        "load_prompts",
+        "load_exchanges",
+        "score_likelihood",
+        "select_top",
+        "select_random",
+        "overlap",
+        "layer_table",
+        "stability",
+        "evaluate",
+    ),
     *(
         "perturbed",
         "zeroed",
+        "verify",
         "adapt",
         "compare",
         "enhance",

@@ -54,8 +54,10 @@ from .pipeline.direction_probe import direction_turn_probe as direction_turn_pro
 from .pipeline.directions import find_direction as find_direction
 from .pipeline.file_pages import save_page as save_page
 from .pipeline.gate_files import save_gate as save_gate
+from .pipeline.halves import stability as stability
 from .pipeline.judge_card import make_card as make_card
 from .pipeline.judges import load_judge as load_judge
+from .pipeline.noise_study import verify as verify
 from .pipeline.options import ScoringOptions as ScoringOptions
 from .pipeline.probe import attack_success_probe as attack_success_probe
 from .pipeline.probe import not_refused_probe as not_refused_probe
@@ -75,7 +77,9 @@ from .saving import save_evaluation as save_evaluation
 from .saving import save_mask as save_mask
 from .saving import save_patch as save_patch
 from .saving import save_scores as save_scores
+from .select.layer_table import layer_table as layer_table
 from .select.neurons import neuron_weights as neuron_weights
+from .select.overlap import overlap as overlap
 from .select.random import RandomOptions as RandomOptions
 from .select.random import select_random as select_random
 from .select.set_difference import SetDifferenceOptions as SetDifferenceOptions

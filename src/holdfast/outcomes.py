@@ -6,7 +6,7 @@ They are frozen values, which hold no model, need no torch and open no file.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from numbers import Real
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 from holdfast.arguments import checked_call
 from holdfast.counts import counted
@@ -239,7 +239,35 @@ class Distribution:
     """The smallest selected score, or None for an empty mask."""
 
 
-@dataclass(frozen=True)
+class _Agreement(Protocol):
+    """An IoU of two masks with its interval, and that of random masks."""
+
+    @property
+    def iou(self) -> float: ...
+    @property
+    def iou_low(self) -> float | None: ...
+    @property
+    def iou_high(self) -> float | None: ...
+    @property
+    def random_iou(self) -> float: ...
+    @property
+    def random_iou_per_tensor(self) -> float | None: ...
+
+
+def iou_words(agreement: _Agreement) -> str:
+    """Writes an IoU with its interval and its controls: 'IoU 0.544 [0.481, 0.608] over matrices, random 0.0050'."""
+    words = (
+        f"IoU {_number_words(agreement.iou, agreement.iou_low, agreement.iou_high)}, random {agreement.random_iou:.4f}"
+    )
+    per_tensor = agreement.random_iou_per_tensor
+    return words if per_tensor is None else f"{words}, with as many in every tensor {per_tensor:.4f}"
+
+
+def _number_words(value: float, low: float | None, high: float | None) -> str:
+    return f"{value:.3f}" if low is None or high is None else f"{value:.3f} [{low:.3f}, {high:.3f}] over matrices"
+
+
+@dataclass(frozen=True, repr=False)
 class Stability:
     """Agreement of two scores."""
 
@@ -249,9 +277,15 @@ class Stability:
     rank_correlation: float | None = None
     """Spearman's rho, or None where one of the two gives all entries the same score."""
     iou_low: float | None = None
-    """Ends of the 95% interval over parameters. None where there is none, and in older files."""
+    """Ends of the 95% interval over matrices, not over prompts. None where there is none, and in older files."""
     iou_high: float | None = None
     rank_low: float | None = None
     rank_high: float | None = None
     random_iou_per_tensor: float | None = None
     """IoU to expect of random masks with as many entries in every tensor. None in older files."""
+
+    def __repr__(self) -> str:
+        if self.rank_correlation is None:
+            return f"<Stability: {iou_words(self)}>"
+        ranks = _number_words(self.rank_correlation, self.rank_low, self.rank_high)
+        return f"<Stability: {iou_words(self)}, rank correlation {ranks}>"

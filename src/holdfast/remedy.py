@@ -25,7 +25,7 @@ MADE_BY = {"manifest.json": "the `holdfast run` or `holdfast demo`", "settings.j
 WRITTEN = (
     *("scores*.safetensors", "utility*.safetensors", "mask.safetensors", "patch.safetensors", "masks/*.safetensors"),
     *("section.json", "start.json", "before.json", "evaluation.json", "untouched.json", "noise_*_draw_*.json"),
-    *("result.json", "timing.json", "groups.json", "*_convergence.json", "report.json", "bakeoff.json"),
+    *("result.json", "timing.json", "groups.json", "*_convergence.json", "report.json", "bakeoff.json", "summary.json"),
 )
 """Names of the files that commands write into such folders."""
 

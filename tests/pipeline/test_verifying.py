@@ -7,7 +7,8 @@ import pytest
 
 from holdfast import __version__
 from holdfast.artifacts import load_evaluation, load_mask, save_mask
-from holdfast.commands.rates import measured_rates, rate_cells
+from holdfast.commands.rates import rate_cells
+from holdfast.evaluate.measured import measured_rates
 from holdfast.evaluate.measures import compare_measures
 from holdfast.made_by import prompts_entry
 from holdfast.models.load import load_model

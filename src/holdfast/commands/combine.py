@@ -1,7 +1,7 @@
 """`holdfast combine`."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated
@@ -12,20 +12,20 @@ from rich.table import Table
 
 from holdfast.artifacts import load_mask
 from holdfast.commands.console import Json, show, table, unless_quiet
+from holdfast.commands.layers import OVER_MATRICES
 from holdfast.commands.masks import mask_json, mask_table, origin_table
 from holdfast.models.paths import by_layer, layer_and_path
 from holdfast.pipeline.masks import combine_masks
-from holdfast.select.algebra import EmptyResultError, Operation, random_iou, random_iou_per_tensor
+from holdfast.select.algebra import EmptyResultError, Operation, random_iou
+from holdfast.select.overlap import Overlap, overlap
 from holdfast.values import Mask, refuse_unlike
 
 SHOWN = 12
 """Most components that the terminal shows."""
 PART_KEYS = ("layer", "component", "iou", "random_iou")
 """Keys of the overlap in a component, in JSON."""
-Overlap = tuple[str, str, float, float, float]
-"""Two masks, their IoU, and that of random ones: of their sizes, and with as many in every tensor."""
-KEYS = ("first", "second", "iou", "random_iou", "random_iou_per_tensor")
-"""Keys of an overlap in JSON."""
+OverlapOfTwo = tuple[str, str, Overlap]
+"""Paths of two masks, and how far they overlap."""
 
 
 def combine(
@@ -66,32 +66,31 @@ def combine(
     for path in masks[1:]:
         refuse_unlike((f"mask {str(masks[0])!r}", f"mask {str(path)!r}"), (loaded[masks[0]], loaded[path]))
     overlaps = _overlaps([(path, loaded[path]) for path in masks])
-    overlap: dict[str, object] = {
+    shown: dict[str, object] = {
         "operation": operation,
-        "overlap": [dict(zip(KEYS, row, strict=True)) for row in overlaps],
+        "overlap": [{"first": first, "second": second, **asdict(found)} for first, second, found in overlaps],
     }
     try:
         mask = combine_masks(operation, [loaded[path] for path in masks], out, scores=trim, fraction=fraction)
     except EmptyResultError:
         note = None if out else f"The {operation} selects no weight."
-        show({**overlap, "num_selected": 0}, [_overlap_table(overlaps)], json, note=note)
+        show({**shown, "num_selected": 0}, [_overlap_table(overlaps)], json, note=note)
         if out:
             raise
         return
     tables = [mask_table(mask, out), origin_table(mask.made_by), _overlap_table(overlaps)]
     if len(loaded) == 2:
         by_component = overlap_by_component(*loaded.values())
-        overlap["overlap_by_component"] = [dict(zip(PART_KEYS, row, strict=True)) for row in by_component]
+        shown["overlap_by_component"] = [dict(zip(PART_KEYS, row, strict=True)) for row in by_component]
         tables.append(_component_table(by_component, *loaded.values()))
     note = f"Mask: {out}" if out else unless_quiet("Not written, as there is no --out.")
-    show({**mask_json(mask, out), **overlap}, tables, json, note=note)
+    show({**mask_json(mask, out), **shown}, tables, json, note=note)
 
 
-def _overlaps(masks: Sequence[tuple[Path, Mask]]) -> list[Overlap]:
-    """Lists every two masks with their IoU and that expected of random masks: of their sizes, and of each tensor's."""
+def _overlaps(masks: Sequence[tuple[Path, Mask]]) -> list[OverlapOfTwo]:
+    """Lists every two masks with their overlap."""
     return [
-        (str(first), str(second), left.iou(right), random_iou(left, right), random_iou_per_tensor(left, right))
-        for (first, left), (second, right) in combinations(masks, 2)
+        (str(first), str(second), overlap(left, right)) for (first, left), (second, right) in combinations(masks, 2)
     ]
 
 
@@ -131,7 +130,15 @@ def _component_table(rows: Sequence[tuple[int | None, str, float, float]], *mask
     return table(title, ("layer", "component", "weights in both masks together", "IoU", "random IoU"), cells)
 
 
-def _overlap_table(overlaps: Sequence[Overlap]) -> Table:
-    rows = [(first, second, *(f"{number:.3f}" for number in numbers)) for first, second, *numbers in overlaps]
-    columns = ("mask", "and mask", "IoU", "random IoU", "random IoU, as many in every tensor")
+def _overlap_table(overlaps: Sequence[OverlapOfTwo]) -> Table:
+    from holdfast.report.schema import with_ends
+
+    rows = [
+        (
+            *(first, second, with_ends(found.iou, found.iou_low, found.iou_high)),
+            *(f"{number:.3f}" for number in (found.random_iou, found.random_iou_per_tensor)),
+        )
+        for first, second, found in overlaps
+    ]
+    columns = ("mask", "and mask", OVER_MATRICES, "random IoU", "random IoU, as many in every tensor")
     return table("Overlap", columns, rows)

@@ -14,6 +14,8 @@ from holdfast.models.by_layer import ByLayer
 from holdfast.printable import printable
 from holdfast.report.layer_grid import COLUMNS, Grid, densest, layer_grid, meaning
 
+OVER_MATRICES = "IoU [interval over matrices]"
+"""Title of a column of IoUs. The interval leaves out one matrix at a time, and says nothing about other prompts."""
 WIDEST = 8
 """Characters of a column's title that one line holds."""
 DEEP, LISTED = 12, 8

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from holdfast.commands.console import show, table, unless_quiet
-from holdfast.commands.rates import measured_rates, range_cells, rate_cells
+from holdfast.commands.rates import range_cells, rate_cells
+from holdfast.evaluate.measured import measured_rates
 
 if TYPE_CHECKING:
     from holdfast.outcomes import Evaluation

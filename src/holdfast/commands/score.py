@@ -9,7 +9,7 @@ from rich.console import RenderableType
 
 from holdfast.allocator import give_back_freed_memory
 from holdfast.commands.console import Json, show, shown_progress, table, unless_quiet, warn
-from holdfast.commands.layers import layer_table
+from holdfast.commands.layers import OVER_MATRICES, layer_table
 from holdfast.commands.once import ExistOk, Once
 from holdfast.commands.parameters import Generation, Judge, Judging, LayerWise, Neurons, Scoring, Seed
 from holdfast.json_files import JsonValue, load_json, record_from
@@ -196,7 +196,7 @@ def _with_agreement(
     if agreement is None:
         return result, tables
     iou = with_ends(agreement["iou"], agreement.get("iou_low"), agreement.get("iou_high"))
-    columns, rows = ["IoU", "random IoU"], [iou, f"{agreement['random_iou']:.4f}"]
+    columns, rows = [OVER_MATRICES, "random IoU"], [iou, f"{agreement['random_iou']:.4f}"]
     per_tensor = agreement.get("random_iou_per_tensor")
     if per_tensor is not None:
         columns.append(PER_TENSOR)
@@ -227,12 +227,13 @@ def _completeness_table(error: float | None) -> list[RenderableType]:
 
 
 def _convergence_tables(points: JsonValue) -> list[RenderableType]:
+    """Makes the table of halves of fewer prompts. The table of the whole halves stands below it."""
     from holdfast.report.records import Point
     from holdfast.report.schema import with_ends
 
     if points is None:
         return []
-    columns = ("prompts in each half", "IoU", "random IoU", PER_TENSOR)
+    columns = ("prompts in each half", OVER_MATRICES, "random IoU", PER_TENSOR)
     rows = [
         (
             point.num_prompts,
@@ -240,6 +241,6 @@ def _convergence_tables(points: JsonValue) -> list[RenderableType]:
             f"{point.random_iou:.4f}",
             "" if point.random_iou_per_tensor is None else f"{point.random_iou_per_tensor:.4f}",
         )
-        for point in record_from(tuple[Point, ...], points)
+        for point in record_from(tuple[Point, ...], points)[:-1]  # the last is that of the table of the halves
     ]
-    return [table("How far two halves agree on the top 1%", columns, rows)]
+    return [table("How far smaller halves agree on the top 1%", columns, rows)] if rows else []

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from holdfast.commands.console import show, table, unless_quiet
-from holdfast.commands.rates import measured_rates, range_cells, rate_cells
+from holdfast.commands.rates import range_cells, rate_cells
+from holdfast.evaluate.measured import measured_rates
 from holdfast.p_values import p_text, rank_p_value
 
 if TYPE_CHECKING:

@@ -1,7 +1,6 @@
 """`holdfast verify`."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,10 +9,10 @@ from rich.table import Table
 
 from holdfast.commands.console import Json, show, shown_progress, table, unless_quiet
 from holdfast.commands.parameters import Generation, Judging, SafetyJudge, Seed, Steer, Suite, Verify
-from holdfast.commands.rates import measured_rates, rate_cells
+from holdfast.commands.rates import rate_cells
 from holdfast.config import Options
 from holdfast.counts import counted
-from holdfast.holm import holm
+from holdfast.evaluate.measured import measured_rates
 from holdfast.intervene.edit.options import SteeringOptions
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.models.options import GenerateOptions
@@ -23,8 +22,9 @@ from holdfast.progress import hidden
 
 if TYPE_CHECKING:
     from holdfast.evaluate.contrast import Contrast
+    from holdfast.evaluate.verified import Verified
     from holdfast.outcomes import Evaluation
-    from holdfast.pipeline.verifying import NoiseSpec, Verification
+    from holdfast.pipeline.verifying import NoiseSpec
 
 FEW_DRAWS = 5
 """Number of draws from which on an interval over draws is no longer wide merely because they are few."""
@@ -79,7 +79,7 @@ def verify(
     model
         The model that the mask was made for: a folder, a hub id or testbed:NAME.
     out
-        Folder for the evaluations: one of the untouched model and one per draw. Evaluations already there are kept.
+        Folder for one evaluation per draw, and summary.json with the paired tests. Evaluations there are kept.
     refusals
         Harmful prompts with refusals, other ones than the scores were made from. Measures the refusals'
         perplexity, also in a model that refuses nothing.
@@ -112,7 +112,7 @@ def verify(
     )  # fmt: skip
     with shown_progress() as progress:
         measured = verifying.verify_alone(spec, progress)
-    _show_noise(measured, spec, options, json)
+    _show_noise(measured, spec, json)
 
 
 def _verify_without(
@@ -144,47 +144,28 @@ def _refuse_idle(flag: str, options: Mapping[str, object]) -> None:
         raise ValueError(f"{given[0]} has no effect with {flag}; leave one of the two out.")
 
 
-def _show_noise(measured: "Verification", spec: "NoiseSpec", options: VerifyOptions, json: bool) -> None:
+def _show_noise(measured: "Verified", spec: "NoiseSpec", json: bool) -> None:
     """Prints the rates under noise, and the contrasts of the mask with the control."""
-    from holdfast.evaluate.pooled import pool_evaluations
-    from holdfast.report.schema import suite_json
+    from holdfast.pipeline.verified_json import verified_json
 
-    draws = _by_ratio(measured.mask, options), _by_ratio(measured.control, options)
-    noisy, controls = ({ratio: pool_evaluations(evaluations) for ratio, evaluations in side.items()} for side in draws)
-    contrasts = _contrasts(*draws)
-    points = [{"noise_ratio": ratio, **suite_json(pooled)} for ratio, pooled in noisy.items()]
-    for point in points if spec.control else ():
-        ratio = point["noise_ratio"]
-        point["control"] = suite_json(controls[ratio])
-        point["mask_against_control"] = {name: asdict(contrast) for name, contrast in contrasts[ratio].items()}
-    result = {
-        "out": str(spec.out),
-        "draws": options.draws,
-        "baseline": suite_json(measured.untouched),
-        "points": points,
-    }
-    tables = [_table(options.draws, measured.untouched, noisy, controls)]
-    tables += [_contrast_table(measured.untouched, contrasts)] if spec.control else []
-    floor = why_no_loss(measured.untouched)
+    tables = [_table(measured)] + ([_contrast_table(measured)] if spec.control else [])
     notes = [
-        floor,
+        *why_no_loss(measured.untouched),
         why_unclear(measured.untouched),
-        few_draws(options.draws),
+        few_draws(measured.num_draws),
         HOW_TO_READ if spec.control else _hint(spec.mask),
     ]
-    show(result | {"no_loss_possible": floor}, tables, json, note=unless_quiet("\n".join(filter(None, notes))))
+    result = {"out": str(spec.out), **verified_json(measured)}
+    show(result, tables, json, note=unless_quiet("\n".join(filter(None, notes))))
 
 
-def why_no_loss(untouched: "Evaluation") -> str | None:
-    """Explains that the untouched model has no safety that noise could take. None if it has some."""
-    measure, rate = untouched.safety
-    if rate.value != 1.0:
-        return None
-    what = "refused 0 of" if measure == "not_refused" else "gave a safe response to 0 of"
-    return (
-        f"The untouched model {what} {rate.n} harmful prompts, so noise can show no loss of safety. The perplexity of "
-        "given refusals can show one: --refusals."
-    )
+def why_no_loss(untouched: "Evaluation") -> list[str]:
+    """Explains which losses noise cannot show, because the untouched model's rate is at its floor."""
+    from holdfast.evaluate.verified import no_loss_possible
+
+    notes = no_loss_possible(untouched)
+    remedy = "The perplexity of given refusals can show one: --refusals."
+    return [f"{note} {remedy}" if note.endswith("loss of safety.") else note for note in notes]
 
 
 def why_unclear(untouched: "Evaluation") -> str | None:
@@ -210,21 +191,6 @@ def few_draws(count: int) -> str | None:
     return None
 
 
-def _by_ratio(draws: Sequence["Evaluation"], options: VerifyOptions) -> dict[float, Sequence["Evaluation"]]:
-    """Groups the draws by noise ratio, in the order in which they were made. Empty without draws."""
-    starts = range(0, len(draws), options.draws)
-    return {ratio: draws[at : at + options.draws] for ratio, at in zip(options.ratios, starts, strict=False)}
-
-
-def _contrasts(
-    masks: Mapping[float, Sequence["Evaluation"]], controls: Mapping[float, Sequence["Evaluation"]]
-) -> dict[float, dict[str, "Contrast"]]:
-    """Runs the paired tests of the mask against the control, by noise ratio and measure."""
-    from holdfast.evaluate.contrast import contrast
-
-    return {ratio: contrast(masks[ratio], draws) for ratio, draws in controls.items()}
-
-
 def _hint(mask: Path) -> str | None:
     """Suggests a random mask as control. None if the mask is itself random, or with --quiet."""
     from holdfast.artifacts import load_mask
@@ -240,41 +206,38 @@ def _hint(mask: Path) -> str | None:
     )
 
 
-def _table(
-    num_draws: int,
-    untouched: "Evaluation",
-    noisy: Mapping[float, "Evaluation"],
-    controls: Mapping[float, "Evaluation"] | None = None,
-) -> Table:
+def _table(measured: "Verified") -> Table:
     """Makes the table of rates: of the untouched model, and under each noise on the mask and on the control."""
     from holdfast.report.words import measure_words
 
-    measures = list(measured_rates(untouched))
-    sides = {"mask": noisy, "control": controls or {}}
-    points = [(f"{ratio:g}", on, side[ratio]) for ratio in noisy for on, side in sides.items() if ratio in side]
-    points.insert(0, ("0", "nothing", untouched))
-    rows = [(ratio, on, *rate_cells(evaluation, measures)) for ratio, on, evaluation in points]
+    measures = list(measured_rates(measured.untouched))
+    sides = [
+        (f"{point.ratio:g}", on, evaluation)
+        for point in measured.points
+        for on, evaluation in (("mask", point.mask), ("control", point.control))
+        if evaluation
+    ]
+    rows = [(ratio, on, *rate_cells(evaluation, measures)) for ratio, on, evaluation in sides]
+    rows.insert(0, ("0", "nothing", *rate_cells(measured.untouched, measures)))
     header = ("noise", "on", *map(measure_words, measures))
-    title = f"{counted(num_draws, 'draw')} of each noise; noise in standard deviations of a weight's matrix"
+    title = f"{counted(measured.num_draws, 'draw')} of each noise; noise in standard deviations of a weight's matrix"
     return table(title, header, rows)
 
 
-def _contrast_table(untouched: "Evaluation", contrasts: Mapping[float, Mapping[str, "Contrast"]]) -> Table:
+def _contrast_table(measured: "Verified") -> Table:
     """Makes the table of paired tests, for the measures that the table of rates shows."""
     from holdfast.p_values import p_texts
     from holdfast.report.words import measure_words
 
-    names = {"refusal/harmful" if name == "refusal" else name for name in measured_rates(untouched)}
-    shown = [
-        (ratio, name, contrast)
-        for ratio, by_measure in contrasts.items()
-        for name, contrast in by_measure.items()
-        if name in names
-    ]
-    corrected = holm([contrast.p_value for *_, contrast in shown])
     rows = [
-        (f"{ratio:g}", measure_words(name), _difference(name, contrast), contrast.n, p_texts(contrast.p_value, p))
-        for (ratio, name, contrast), p in zip(shown, corrected, strict=True)
+        (
+            f"{effect.ratio:g}",
+            measure_words(effect.measure),
+            _difference(effect.measure, effect.contrast),
+            effect.contrast.n,
+            p_texts(effect.contrast.p_value, effect.corrected_p),
+        )
+        for effect in measured.effects
     ]
     return table("The mask against the control", ("noise", "measure", "mask minus control", "prompts", "p"), rows)
 

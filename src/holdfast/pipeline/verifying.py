@@ -2,6 +2,7 @@
 
 A folder that `holdfast verify` writes:
     settings.json, untouched.json        settings of the verification, and the evaluation without noise
+    summary.json                         rates at every noise ratio, and the paired tests of mask and control
     noise_RATIO_draw_NUMBER.json         an evaluation for each draw of noise on the mask
     control/                             settings.json and the same draws on a control mask, if there is one
 """
@@ -15,8 +16,9 @@ from typing import cast
 
 import torch
 
-from holdfast.artifacts import digest, load_evaluation, load_mask, refuse_other_base, save_evaluation
+from holdfast.artifacts import digest, load_evaluation, load_mask, refuse_other_base, save_evaluation, save_json
 from holdfast.evaluate.suite import Suite, evaluate
+from holdfast.evaluate.verified import Verified
 from holdfast.intervene.edit.options import SteeringOptions
 from holdfast.intervene.edit.perturb import perturbed
 from holdfast.intervene.entries import mask_digest
@@ -32,6 +34,7 @@ from holdfast.pipeline.options import JudgeOptions, SuiteFiles, refuse_samples
 from holdfast.pipeline.outputs import claimed, refuse_unclaimable
 from holdfast.pipeline.steered_model import Steering, load_steering
 from holdfast.pipeline.suites import load_suite, warn_of_shared
+from holdfast.pipeline.verified_json import verified_json
 from holdfast.progress import Progress, silent
 from holdfast.select.neurons import neuron_weights
 from holdfast.values import Mask
@@ -39,6 +42,8 @@ from holdfast.values import Mask
 logger = logging.getLogger(__name__)
 UNTOUCHED = "untouched.json"
 """File of the evaluation without noise, beside those of the draws."""
+SUMMARY = "summary.json"
+"""File of the rates and of the paired tests."""
 CONTROL = "control"
 """Folder of the control's draws."""
 
@@ -90,17 +95,6 @@ class NoiseSpec:
     """Seed of the first draw."""
 
 
-@dataclass(frozen=True)
-class Verification:
-    """The evaluations of one verification."""
-
-    untouched: Evaluation
-    mask: tuple[Evaluation, ...]
-    """Evaluations under noise on the mask, one a draw."""
-    control: tuple[Evaluation, ...] = ()
-    """Evaluations under noise on the control, one a draw. Empty without a control."""
-
-
 def verify(spec: NoiseSpec, progress: Progress = silent) -> list[Evaluation]:
     """Evaluates the model under each draw of noise on the mask's entries, one file a draw. Existing files are kept."""
     paths = [spec.out / f"{draw.stem}.json" for draw in spec.draws]
@@ -111,8 +105,10 @@ def verify(spec: NoiseSpec, progress: Progress = silent) -> list[Evaluation]:
     return [load_evaluation(path) for path in paths]
 
 
-def verify_alone(spec: NoiseSpec, progress: Progress = silent) -> Verification:
+def verify_alone(spec: NoiseSpec, progress: Progress = silent) -> Verified:
     """Evaluates the untouched model and every draw of noise, in a folder of their own. Existing files are kept.
+
+    The folder's summary.json has the rates and the paired tests, as the command prints them.
 
     Raises:
         ValueError: an input is missing or wrong, the control selects the mask's entries, or the folder has another
@@ -142,9 +138,17 @@ def verify_alone(spec: NoiseSpec, progress: Progress = silent) -> Verification:
             folder = spec.out / CONTROL
             with claimed(folder, settings | {"mask": mask_digest(masks[spec.control])}):
                 noise.measure(spec.control, masks[spec.control], folder, progress, "draws of noise on the control")
+    verified = _read(spec)
+    save_json(spec.out / SUMMARY, verified_json(verified))
+    return verified
+
+
+def _read(spec: NoiseSpec) -> Verified:
+    """Reads the evaluations of a folder whose draws are all there."""
     folders = [spec.out, *([spec.out / CONTROL] if spec.control else [])]
     evaluations = [tuple(load_evaluation(folder / f"{draw.stem}.json") for draw in spec.draws) for folder in folders]
-    return Verification(load_evaluation(spec.out / UNTOUCHED), *evaluations)
+    ratios = tuple(dict.fromkeys(draw.ratio for draw in spec.draws))
+    return Verified(load_evaluation(spec.out / UNTOUCHED), ratios, *evaluations)
 
 
 def _load(

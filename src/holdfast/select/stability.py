@@ -12,8 +12,8 @@ from torch import Tensor
 
 from holdfast.outcomes import Stability
 from holdfast.ranks import correlation, mean_ranks, rank_correlation
-from holdfast.select.algebra import random_iou, random_iou_per_tensor
-from holdfast.select.jackknife import NO_ENDS, iou_interval, rank_interval
+from holdfast.select.jackknife import NO_ENDS, rank_interval
+from holdfast.select.overlap import overlap
 from holdfast.select.top import TopOptions, select_top
 from holdfast.values import Scores, refuse_unlike
 
@@ -29,14 +29,13 @@ def stability(first: Scores, second: Scores, fraction: float = 0.01) -> Stabilit
     top = TopOptions(fraction=fraction)
     refuse_unlike(("the first scores", "the second"), (first, second))
     masks = select_top(first, top), select_top(second, top)
+    shared = overlap(*masks)
     parts = _sampled(first), _sampled(second)
     one, other = (mean_ranks(torch.cat(part)) for part in parts)
     rho = correlation(one, other)
     of_rho = NO_ENDS if rho is None else rank_interval(one, other, [len(part) for part in parts[0]])
-    ends = *iou_interval(*masks), *of_rho
-    return Stability(
-        masks[0].iou(masks[1]), random_iou(*masks), rho, *ends, random_iou_per_tensor=random_iou_per_tensor(*masks)
-    )
+    ends = shared.iou_low, shared.iou_high, *of_rho
+    return Stability(shared.iou, shared.random_iou, rho, *ends, random_iou_per_tensor=shared.random_iou_per_tensor)
 
 
 def ranks_agree(first: Scores, second: Scores) -> float | None:
