@@ -332,7 +332,7 @@ QUOTES = (
 SETTINGS = {
     "README.md": (
         r"\b\d{4}\.\d{5}\b", r"Python 3\.11 to 3\.13", r"Version 0\.1\.0", r"Apache-2\.0",
-        r"(before|after) [-+] 0\.05", r"--fraction 0\.01", r"training 0\.1%",
+        r"(before|after) [-+] 0\.0[25]", r"--fraction 0\.01", r"training 0\.1%",
         r"refusal < 0\.5", r"before \+ 0\.2\b",
     ),
     CLAIMS: (
