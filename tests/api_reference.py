@@ -92,7 +92,12 @@ SECTIONS = {
     ),
     "Measuring": (
         *("evaluate.suite.evaluate", "evaluate.suite.Suite", "evaluate.comparing.compare"),
-        *("pipeline.gate_files.save_gate", "pipeline.file_pages.save_page"),
+        *(
+            "plan.gate_plans.plan_gate",
+            "plan.gate_plans.GatePlans",
+            "pipeline.gate_files.save_gate",
+            "pipeline.file_pages.save_page",
+        ),
         *("pipeline.checking.check_hold", "pipeline.checking.check_only_mask_moved"),
         *("pipeline.judge_card.make_card", "evaluate.cards.load_card", "evaluate.corrected.corrected_rates"),
         *("pipeline.judges.load_judge", "judge.refusal.RefusalJudge"),

@@ -32,7 +32,7 @@ IN_ORDER = (
         "score_neurons",
         "find_direction",
     ),
-    *("save_gate", "save_page"),
+    *("plan_gate", "save_gate", "save_page"),
 )
 NOT_RUN = {"check_hold": "names a model of the hub"}
 

@@ -70,6 +70,7 @@ CALLS = {
     "save_patch": ("path", "patch"),
     "save_evaluation": ("path", "evaluation"),
     "save_gate": ("page", "gate"),
+    "plan_gate": (["refusal < before - 0.05"],),
     "save_page": ("page", "evaluation"),
     "compare": ("evaluation", "evaluation"),
     "Direction": (torch.ones(16), 0, 1.0, BASE),

@@ -67,6 +67,7 @@ from .pipeline.restoring import safe_lora as safe_lora
 from .pipeline.scoring import score_likelihood as score_likelihood
 from .pipeline.scoring import score_neurons as score_neurons
 from .pipeline.scoring import score_safety as score_safety
+from .plan.gate_plans import plan_gate as plan_gate
 from .progress import print_progress as print_progress
 from .prompts.sources import load_exchanges as load_exchanges
 from .prompts.sources import load_prompts as load_prompts

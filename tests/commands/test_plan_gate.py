@@ -53,7 +53,7 @@ def test_one_condition_is_the_whole_gate(capsys):
         (["--fail-if", "perplexity > before * 1.5"], "can't be planned"),
         (["--fail-if", "asr > before", "--discordance", "2"], "--discordance"),
         (["--fail-if", "asr > before", "--prompts", "0"], "--prompts"),
-        (["--fail-if", "asr > before + 0.1", "--rate", "0.1"], "no condition has one; leave --rate out"),
+        (["--fail-if", "asr > before + 0.1", "--rate", "0.1"], "no condition has one; give no rate"),
         (["--fail-if", "asr > before", "--power", "1"], "--power"),
     ],
 )
@@ -102,7 +102,7 @@ def test_quiet_leaves_the_numbers_and_drops_what_explains_them(capsys):
         (["refusal < before - 5"], "compares a share, which is at most 1, with 5; write 5% as 0.05."),
         (["refusal < before - 0.05", "--power", "80"], "--power: got '80', .*; write 80% as 0.8; see --help."),
         (["refusal < 0.5", "--rate", "70"], "--rate: got '70', .*; write 70% as 0.7; see --help."),
-        (["refusal < before - 0.05", "--rate", "0.7"], "no condition has one; leave --rate out."),
+        (["refusal < before - 0.05", "--rate", "0.7"], "no condition has one; give no rate."),
         (["refusal < before - 0.05", "--prompts", "0"], "--prompts: got '0', give 1 or more; see --help."),
         (["asr > 0.5", "--fail-if", "asr > 0.5"], "the condition 'asr > 0.5' is given twice; give it once"),
     ],

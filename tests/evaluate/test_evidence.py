@@ -7,7 +7,7 @@ from scipy.stats import norm, t
 from holdfast.evaluate.condition import parse_condition
 from holdfast.evaluate.evidence import Interval, Mean, PairedShares, Share
 from holdfast.evaluate.gate_power import smallest_rise
-from holdfast.plan.gate import plan_gate
+from holdfast.plan.gate import plan_condition
 
 
 def test_a_change_of_a_share_is_tested_by_the_exact_paired_test():
@@ -36,7 +36,11 @@ def test_without_a_change_150_prompts_show_a_rise_below_2_points():
 
 def test_few_prompts_without_a_change_need_as_many_as_the_plan_of_a_gate_says():
     few = PairedShares(16, 0, 0)
-    assert few.needed(0.05, above=False) == plan_gate(parse_condition("asr > before + 0.05"), prompts=()).to_pass == 158
+    assert (
+        few.needed(0.05, above=False)
+        == plan_condition(parse_condition("asr > before + 0.05"), prompts=()).to_pass
+        == 158
+    )
     assert few.smallest(0.05, above=True) == smallest_rise(16, 0.05, 0.05)
 
 

@@ -1,7 +1,6 @@
 """`holdfast plan-gate`."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -15,6 +14,7 @@ from holdfast.evaluate.condition import parse_conditions
 
 if TYPE_CHECKING:
     from holdfast.plan.gate import GatePlan, WholeGatePlan
+    from holdfast.plan.gate_plans import GatePlans
 
 Rate = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -72,64 +72,18 @@ def plan_gate(
 
     conditions = parse_conditions(fail_if)
     refuse_inverted(conditions, "--allow-inverted to compare")
-    from holdfast.plan.gate import USUAL_PROMPTS, is_absolute, plan_whole_gate
-    from holdfast.plan.gate import plan_gate as plan
+    from holdfast.plan.gate import USUAL_PROMPTS
+    from holdfast.plan.gate_plans import plan_conditions
 
-    rates = _rates([is_absolute(condition) for condition in conditions], assumed.rate)
-    plans = [
-        plan(
-            condition,
-            prompts=assumed.prompts or USUAL_PROMPTS,
-            change=assumed.change,
-            discordance=assumed.discordance,
-            power=assumed.power,
-            num_conditions=len(conditions),
-            rate=good,
-        )
-        for condition, good in zip(conditions, rates, strict=True)
-    ]
-    whole = plan_whole_gate(plans)
-    tables = [_lead(plans, whole), *map(_table, _alike(plans))]
-    tables += [_whole_table(whole, len(plans), _good(plans))] if len(plans) > 1 else []
-    result = {"plans": [planned.to_json() for planned in plans], "whole": asdict(whole)}
-    show(result, tables, json, note=_notes(plans, whole, assumed.change))
+    prompts = assumed.prompts or USUAL_PROMPTS
+    planned = plan_conditions(conditions, prompts, assumed.change, assumed.discordance, assumed.power, assumed.rate)
+    plans, whole = planned.plans, planned.whole
+    tables = [Text(str(planned)), *map(_table, _alike(plans))]
+    tables += [_whole_table(whole, len(plans), planned.good)] if len(plans) > 1 else []
+    show(planned.to_json(), tables, json, note=_notes(planned, assumed.change))
 
 
-def _rates(absolute: Sequence[bool], given: Sequence[float]) -> list[float | None]:
-    """Gives each condition with a level its rate. Raises ValueError where there are more or fewer rates than levels."""
-    if given and not any(absolute):
-        raise ValueError(
-            "--rate is a good model's rate for a condition with a level, such as 'refusal < 0.5', and no condition has "
-            "one; leave --rate out."
-        )
-    if given and len(given) != sum(absolute):
-        raise ValueError(
-            f"--rate is given {len(given)} times, and the number of conditions with a level, such as 'refusal < 0.5', "
-            f"is {sum(absolute)}; give one rate for each of them, or none."
-        )
-    rates = iter(given)
-    return [next(rates, None) if is_level else None for is_level in absolute]
-
-
-def _lead(plans: "list[GatePlan]", whole: "WholeGatePlan") -> Text:
-    """Says in one line how many prompts to take: to pass a model that is as good as before, and to catch a loss."""
-    cases, good = f"in {whole.power:.0%} of cases", _good(plans)
-    lines = [f"No number of prompts passes a model that is only {good} {cases}: allow a change."]
-    if whole.to_pass is not None:
-        lines = [f"Take {whole.to_pass:,} prompts of each kind: a model that is {good} then passes {cases}."]
-    needed = [plan.to_fail for plan in plans if plan.to_fail is not None]
-    if len(needed) == len(plans):
-        change = max(plan.change for plan in plans)
-        lines.append(f"Take {max(needed):,} to catch a model that is worse by {change:.3g} in one measure {cases}.")
-    return Text(" ".join(lines))
-
-
-def _good(plans: "Sequence[GatePlan]") -> str:
-    """Words for a good model: as good as before, or as expected where a condition has a level."""
-    return "as good as before" if all(plan.rate is None for plan in plans) else "as good as expected"
-
-
-def _alike(plans: "list[GatePlan]") -> "list[list[GatePlan]]":
+def _alike(plans: "Sequence[GatePlan]") -> "list[list[GatePlan]]":
     """Groups conditions with equal numbers, which share one table."""
     groups: list[list[GatePlan]] = []
     for plan in plans:
@@ -172,17 +126,17 @@ def _whole_table(whole: "WholeGatePlan", conditions: int, good: str) -> Table:
     return table(f"The whole gate, all {conditions} conditions: share of cases in which it", columns, rows)
 
 
-def _notes(plans: "list[GatePlan]", whole: "WholeGatePlan", change: float | None) -> str:
+def _notes(planned: "GatePlans", change: float | None) -> str:
     """Writes what each condition needs and, unless quiet, how to read it and what is assumed."""
-    lines = [line for plan in plans for line in _needs(plan)]
-    return "\n".join([*lines, unless_quiet("\n".join(_explained(plans, whole, change)))]).rstrip()
+    lines = [line for plan in planned.plans for line in _needs(plan)]
+    return "\n".join([*lines, unless_quiet("\n".join(_explained(planned, change)))]).rstrip()
 
 
-def _explained(plans: "list[GatePlan]", whole: "WholeGatePlan", change: float | None) -> list[str]:
-    lines = []
+def _explained(planned: "GatePlans", change: float | None) -> list[str]:
+    plans, whole, lines = planned.plans, planned.whole, []
     if len(plans) > 1 and whole.to_pass is not None:
         lines.append(
-            f"The whole gate: with {whole.to_pass:,} prompts of each kind a model that is {_good(plans)} passes all "
+            f"The whole gate: with {whole.to_pass:,} prompts of each kind a model that is {planned.good} passes all "
             f"{len(plans)} conditions in {whole.power:.0%} of cases, if they are passed independently. A model that is "
             "worse in one measure fails the gate at least as often as the table of that condition says."
         )
@@ -195,7 +149,7 @@ def _explained(plans: "list[GatePlan]", whole: "WholeGatePlan", change: float | 
     return lines
 
 
-def _assumed(plans: "list[GatePlan]") -> list[str]:
+def _assumed(plans: "Sequence[GatePlan]") -> list[str]:
     """Lists the assumptions: the prompts that change by chance, and the rates of a good model."""
     paired = [one for one in plans if one.rate is None]
     rates = dict.fromkeys(f"{one.measure} is {one.rate:.3g}" for one in plans if one.rate is not None)
@@ -207,7 +161,8 @@ def _assumed(plans: "list[GatePlan]") -> list[str]:
 
 
 def _needs(plan: "GatePlan") -> list[str]:
-    cases, good = f"in {plan.power:.0%} of cases", _good([plan])
+    cases = f"in {plan.power:.0%} of cases"
+    good = "as good as before" if plan.rate is None else "as good as expected"
     if plan.to_pass is None:
         lines = [f"{plan.condition}: a model that is only {good} never passes {cases}: allow a change."]
     else:

@@ -1,13 +1,13 @@
 """Comparison of two evaluations, for scripts and for `holdfast compare`: both make the same checks in one order."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from holdfast.arguments import checked_call, require
 from holdfast.artifacts import load_evaluation
-from holdfast.evaluate.condition import Condition, parse_conditions
+from holdfast.evaluate.condition import Condition, conditions_of
 from holdfast.evaluate.consistent import require_consistent
 from holdfast.evaluate.gate import Gate, GateOptions, Undecided, gate
 from holdfast.evaluate.logs.comparing import gate_logs
@@ -15,8 +15,6 @@ from holdfast.evaluate.logs.log import Log
 from holdfast.evaluate.logs.readers import read_logs, refuse_fingerprints
 from holdfast.evaluate.pinned import Pins, require_models, require_names
 from holdfast.outcomes import Evaluation
-
-EXAMPLE = '["refusal < before - 0.05"]'
 
 
 class Side(NamedTuple):
@@ -80,7 +78,7 @@ def compare(
             evaluation, a model is another one than the fingerprint or the name that is given, or a condition is
             inverted.
     """
-    conditions = _parsed(fail_if)
+    conditions = conditions_of(fail_if)
     options = GateOptions(allow_inverted, strict, undecided, allow_mismatch, allow_unchanged)
     pinned = Pins(before_fingerprint, after_fingerprint, before_model, after_model)
     if isinstance(before, str | Path) and isinstance(after, str | Path):
@@ -151,19 +149,6 @@ def compare_sides(
     found = gate(first, second, conditions, options, accept, limit)
     before, after = (replace(about, file=side.file) for about, side in zip(found.sides, sides, strict=True))
     return replace(found, sides=(before, after))
-
-
-def _parsed(fail_if: Sequence[str]) -> list[Condition]:
-    """Parses conditions. Raises ValueError where they are no list of texts."""
-    if isinstance(fail_if, str):
-        raise ValueError(f"fail_if is a list of conditions, got one text; give [{fail_if!r}].")
-    if not isinstance(fail_if, Iterable):
-        raise ValueError(f"fail_if is a list of conditions, got {fail_if!r}; give one such as {EXAMPLE}.")
-    texts = list(fail_if)
-    for text in texts:
-        if not isinstance(text, str):
-            raise ValueError(f"a condition of fail_if is a text, got {text!r}; give one such as {EXAMPLE}.")
-    return parse_conditions(texts)
 
 
 def _loaded(given: Evaluation | str | Path, which: str) -> Side:

@@ -20,7 +20,7 @@ second condition. Numbers that differ by rounding alone are equal.
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
@@ -28,6 +28,7 @@ from holdfast.evaluate.condition_mistakes import mistake_in
 
 ENDS = ("low", "high", "unscored")
 EXAMPLES = "asr > before + 0.02, perplexity > before * 1.5, utility.high < before.low"
+EXAMPLE_LIST = '["refusal < before - 0.05"]'
 PLAIN_NAME = re.compile(r"[A-Za-z_]\w*(?:,[^\s<>='/]+)?(?:/[^\s<>=']+)?")
 """Matches the name of a measure that needs no quotes: acc, acc/arc_easy or exact_match,strict-match."""
 TOKEN = re.compile(
@@ -118,6 +119,19 @@ def parse_conditions(texts: Iterable[str]) -> list[Condition]:
                 "a failure take stronger evidence."
             )
     return conditions
+
+
+def conditions_of(fail_if: Sequence[str]) -> list[Condition]:
+    """Parses the conditions of a gate. Raises ValueError where they are no list of texts, or one does not parse."""
+    if isinstance(fail_if, str):
+        raise ValueError(f"fail_if is a list of conditions, got one text; give [{fail_if!r}].")
+    if not isinstance(fail_if, Iterable):
+        raise ValueError(f"fail_if is a list of conditions, got {fail_if!r}; give one such as {EXAMPLE_LIST}.")
+    texts = list(fail_if)
+    for text in texts:
+        if not isinstance(text, str):
+            raise ValueError(f"a condition of fail_if is a text, got {text!r}; give one such as {EXAMPLE_LIST}.")
+    return parse_conditions(texts)
 
 
 class _Parser:

@@ -110,7 +110,7 @@ def plan_whole_gate(plans: Sequence[GatePlan]) -> WholeGatePlan:
     )
 
 
-def plan_gate(
+def plan_condition(
     condition: Condition,
     *,
     prompts: Sequence[int] = USUAL_PROMPTS,
@@ -250,13 +250,13 @@ def _require_possible(
     if not margin < worse:
         raise ValueError(
             f"a change of {worse:g} is no more than {condition.text!r} allows, so no gate must find it; give a larger "
-            "--change."
+            "change."
         )
     if rate is not None:
         if worse > (1 - rate if is_loss_a_rise(condition) else rate):
             raise ValueError(
                 f"a change of {worse:g} for the worse leads from a rate of {rate:g} beyond all shares; give a smaller "
-                "--change."
+                "change."
             )
         return
     if not abs(margin) < 1 or not 0 <= discordance + abs(worse) <= 1:

@@ -1,0 +1,139 @@
+"""Plans a gate from the texts of its conditions, for scripts and for `holdfast plan-gate`."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from holdfast.arguments import checked_call
+from holdfast.evaluate.condition import Condition, conditions_of
+from holdfast.evaluate.gate_power import POWER, USUAL_DISCORDANCE
+from holdfast.evaluate.inverted import refuse_inverted
+from holdfast.plan.gate import USUAL_PROMPTS, GatePlan, WholeGatePlan, is_absolute, plan_condition, plan_whole_gate
+
+
+@dataclass(frozen=True)
+class GatePlans:
+    """Plan of each condition of a gate, and of the whole gate. Print it to read how many prompts to take."""
+
+    plans: tuple[GatePlan, ...]
+    whole: WholeGatePlan
+
+    def __str__(self) -> str:
+        """Says in one line how many prompts to take: to pass a model that is as good as before, and to catch a loss."""
+        cases = f"in {self.whole.power:.0%} of cases"
+        lines = [f"No number of prompts passes a model that is only {self.good} {cases}: allow a change."]
+        if self.to_pass is not None:
+            lines = [f"Take {self.to_pass:,} prompts of each kind: a model that is {self.good} then passes {cases}."]
+        if self.to_fail is not None:
+            change = max(plan.change for plan in self.plans)
+            lines.append(
+                f"Take {self.to_fail:,} to catch a model that is worse by {change:.3g} in one measure {cases}."
+            )
+        return " ".join(lines)
+
+    @property
+    def to_pass(self) -> int | None:
+        """Number of prompts of each kind from which a good model passes. None if it never does."""
+        return self.whole.to_pass
+
+    @property
+    def to_fail(self) -> int | None:
+        """Prompts from which every condition fails a model that is worse by its change. None if one never does."""
+        needed = [plan.to_fail for plan in self.plans if plan.to_fail is not None]
+        return max(needed) if len(needed) == len(self.plans) else None
+
+    @property
+    def good(self) -> str:
+        """Words for a good model: as good as before, or as expected where a condition has a level."""
+        return "as good as before" if all(plan.rate is None for plan in self.plans) else "as good as expected"
+
+    def to_json(self) -> dict[str, object]:
+        """Returns the plans as a JSON object."""
+        return {"plans": [plan.to_json() for plan in self.plans], "whole": asdict(self.whole)}
+
+
+@checked_call
+def plan_gate(
+    fail_if: Sequence[str],
+    *,
+    prompts: Sequence[int] = USUAL_PROMPTS,
+    change: float | None = None,
+    discordance: float = USUAL_DISCORDANCE,
+    power: float = POWER,
+    rates: Sequence[float] = (),
+) -> GatePlans:
+    """Predicts how many prompts a gate needs, before anything is run.
+
+    Example:
+        >>> plan = plan_gate(["refusal < before - 0.05", "over_refusal > before + 0.05"])
+        >>> plan.to_pass
+        213
+
+    Args:
+        fail_if: all conditions of the gate, as for `compare`. With several, failing takes stronger evidence (Holm).
+        prompts: numbers of prompts to plan for.
+        change: true change for the worse that the gate must find. None is 0.03 more than a condition allows.
+        discordance: share of prompts whose verdict changes although both models are equally good.
+        power: share of cases in which the decision is to be right.
+        rates: rate of a good model for each condition with a level, in their order. Without any, each is 0.1 better
+            than the level.
+
+    Raises:
+        ValueError: there is no condition, one does not parse, is inverted or cannot be planned, or a number is not as
+            it should be.
+    """
+    conditions = conditions_of(fail_if)
+    if not conditions:
+        raise ValueError('a plan needs a condition, and there is none; give one, such as "refusal < before - 0.05".')
+    _refuse_numbers(prompts, discordance, power)
+    refuse_inverted(conditions, "another direction")
+    return plan_conditions(conditions, prompts, change, discordance, power, rates)
+
+
+def plan_conditions(
+    conditions: Sequence[Condition],
+    prompts: Sequence[int],
+    change: float | None,
+    discordance: float,
+    power: float,
+    rates: Sequence[float],
+) -> GatePlans:
+    """Plans parsed conditions, with the arguments of `plan_gate`."""
+    good = _rates([is_absolute(condition) for condition in conditions], rates)
+    plans = tuple(
+        plan_condition(
+            condition,
+            prompts=prompts,
+            change=change,
+            discordance=discordance,
+            power=power,
+            num_conditions=len(conditions),
+            rate=rate,
+        )
+        for condition, rate in zip(conditions, good, strict=True)
+    )
+    return GatePlans(plans, plan_whole_gate(plans))
+
+
+def _rates(absolute: Sequence[bool], given: Sequence[float]) -> list[float | None]:
+    """Gives each condition with a level its rate. Raises ValueError where there are more or fewer rates than levels."""
+    if given and not any(absolute):
+        raise ValueError(
+            "a rate is for a condition with a level, such as 'refusal < 0.5', and no condition has one; give no rate."
+        )
+    if given and len(given) != sum(absolute):
+        raise ValueError(
+            f"{len(given)} rates are given, and {sum(absolute)} conditions have a level, such as 'refusal < 0.5'; give "
+            "one rate for each of them, or none."
+        )
+    rates = iter(given)
+    return [next(rates, None) if is_level else None for is_level in absolute]
+
+
+def _refuse_numbers(prompts: Sequence[int], discordance: float, power: float) -> None:
+    """Raises ValueError for numbers of which no plan can be made."""
+    if not all(isinstance(number, int) and not isinstance(number, bool) and number > 0 for number in prompts):
+        raise ValueError(f"prompts is {prompts!r}; give a list of numbers of prompts, each 1 or more.")
+    if not 0 <= discordance < 1:
+        raise ValueError(f"discordance is {discordance!r}; give a share of prompts of at least 0 and below 1.")
+    if not 0.05 < power < 1:
+        raise ValueError(f"power is {power!r}; give a share of cases above 0.05 and below 1.")
