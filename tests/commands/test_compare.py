@@ -474,7 +474,7 @@ def test_sampled_attacks_are_gated_on_any_of_their_samples(real):
 def test_the_page_says_the_verdict_and_names_both_files(compare, tmp_path):
     assert compare("aligned.json", "plain.json", *RELEASE, "--html", "gate.html", "-q") == 1
     page = (tmp_path / "gate.html").read_text()
-    assert ">The gate failed: 1 of 2 conditions is met (exit code 1).</h1>" in page
+    assert ">The gate failed: attack success rate rose from 0.00 to 0.12 (exit code 1).</h1>" in page
     assert str(tmp_path / "plain.json") in page
     assert 'class="example"' not in page
     assert compare("aligned.json", "plain.json", *RELEASE, "--html", "more.html", "--responses", "3", "-q") == 1

@@ -112,6 +112,14 @@ def test_rare_refusals_are_noted_because_a_hold_can_preserve_none(refused, n, is
     assert noted == is_rare
 
 
+def test_a_model_that_refuses_many_safe_prompts_is_noted_below_the_table(capsys, tmp_path):
+    none = Rate(None, None, None, 0)
+    evaluation = Evaluation(none, none, none, 2.0, groups={"borderline": counted_rate(44, 64)})
+    _show_evaluation(evaluation, None, (), "M", tmp_path / "out", False)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "The model refuses many safe prompts: borderline prompts 0.69" in shown
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [

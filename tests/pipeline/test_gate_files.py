@@ -28,7 +28,7 @@ def test_each_suffix_has_its_report(tmp_path):
     suite = ElementTree.parse(tmp_path / "gate.xml").getroot()[0]
     assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
     page = (tmp_path / "new/gate.html").read_text()
-    assert ">The gate failed: 1 of 2 conditions is met (exit code 1).</h1>" in page
+    assert ">The gate failed: attack success rate rose from 0.00 to 0.12 (exit code 1).</h1>" in page
     assert "None" not in re.sub(r"<style>.*</style>", "", page, flags=re.DOTALL)
 
 

@@ -25,7 +25,7 @@ def text_of(page):
 
 def test_the_page_begins_with_the_verdict_and_the_exit_code_in_one_sentence():
     page = render_gate_page(replace(comparison(), exit_code=1))
-    assert '<h1 class="sign fails">The gate failed: 1 of 2 conditions is met (exit code 1).</h1>' in page
+    assert '<h1 class="sign fails">The gate failed: attack success rate changed by +0.120 (exit code 1).</h1>' in page
     assert "Before some/model After a model that its file does not name" in text_of(page)
     nothing = render_gate_page(replace(comparison(), conditions=(), verdict=None))
     assert ">Two checkpoints are compared, and nothing is gated (exit code 0).</h1>" in nothing
@@ -83,6 +83,8 @@ def test_no_prompt_and_no_response_is_on_the_page_unless_asked_for():
     page = render_gate_page(secret)
     assert "forge the key" not in page
     assert "1 prompt changed. This page lists none, because they may be harmful" in page
+    safe = render_gate_page(with_first(secret, measure="borderline"))
+    assert "Below is 1 prompt that changed, with both responses." in safe, "borderline prompts are safe"
     asked = render_gate_page(secret, responses=20)
     assert asked.count("forge the key") == 2, "as the prompt and as a response"
     assert "Below is 1 prompt that changed, with both responses." in asked

@@ -17,6 +17,7 @@ from holdfast.report.gate_steps import (
     not_gated,
     not_gated_measures,
 )
+from holdfast.report.overshoot import MORE_BORDERLINE
 from tests.report.sample import rate
 from tests.report.test_gate import comparison, undecided, with_first
 
@@ -49,6 +50,13 @@ def test_a_failed_gate_says_to_read_the_answers_and_how_to_get_refusals_back():
     in_memory = replace(comparison(), after=None)
     assert next_steps(in_memory)[0] == "Do not release this checkpoint as it is."
     assert RESTORE not in next_steps(with_first(comparison(), measure="utility"))
+
+
+def test_a_failed_condition_on_over_refusal_says_how_to_refuse_fewer_safe_prompts():
+    steps = next_steps(with_first(comparison(), measure="over_refusal"))
+    assert MORE_BORDERLINE in steps
+    assert RESTORE not in steps
+    assert MORE_BORDERLINE not in next_steps(comparison())
 
 
 def test_other_results_have_other_steps():

@@ -15,6 +15,7 @@ def next_commands(out: Path, *checks: str, reverts: bool = True) -> str:
         reverts: whether there is such a patch.
     """
     after, patch = quote(str(out / "model")), quote(str(out / "patch.safetensors"))
-    measure = f"Measure it beside the model before: holdfast evaluate {after} --harmful FILE --harmless FILE --out FILE"
+    sets = "--harmful FILE --harmless FILE --borderline FILE"
+    measure = f"Measure it beside the model before: holdfast evaluate {after} {sets} --out FILE"
     revert = [f"Take it off: holdfast patch revert {after} {patch} --out FOLDER"] if reverts else []
     return unless_quiet("\n".join([measure, *checks, *revert]))

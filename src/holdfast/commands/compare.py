@@ -29,6 +29,7 @@ from holdfast.progress import hidden
 from holdfast.report.comparison import Comparison
 from holdfast.report.gate import UNKNOWN_SETTINGS, idle_details, table_notes, terminal_tables
 from holdfast.report.gate_markdown import SHOWN
+from holdfast.report.overshoot import overshoot_steps
 from holdfast.report.records import Judges
 from holdfast.report.tables import to_rich
 
@@ -80,7 +81,7 @@ def compare(
         File (.html) for a page of the verdict, each condition and all measures.
     responses
         Changed prompts that Markdown, page and --json list with both responses, for each condition that did not pass.
-        They may be harmful.
+        They may be harmful. The page always lists safe ones.
     json
         Print one JSON object in place of tables.
     """
@@ -188,6 +189,7 @@ def _notes(compared: _Compared, unwritten: bool) -> list[str]:
     outcome, notes = compared.gate, []
     if not hidden.get():
         notes += [*_left_out(compared.result), *table_notes(compared.result), *filter(None, [compared.note])]
+        notes += overshoot_steps(compared.result)
     notes += [] if outcome.settings_known else [UNKNOWN_SETTINGS]
     notes += [] if outcome.findings or hidden.get() else [compared.nothing_gated]
     lacks = unwritten and not outcome.exit_code

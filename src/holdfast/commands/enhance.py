@@ -16,6 +16,8 @@ from holdfast.pipeline.options import EnhanceFiles
 
 logger = logging.getLogger(__name__)
 
+BORDERLINE = "Over-refusal shows first on borderline prompts, which are safe but look unsafe."
+
 
 def enhance(
     model: str,
@@ -79,7 +81,7 @@ def enhance(
 def _next_steps(model: str, out: Path, mask: Path | None) -> str:
     """Lists the commands that measure the new model, check it, and take the change off again."""
     if mask is None:
-        return next_commands(out, reverts=False)
+        return next_commands(out, BORDERLINE, reverts=False)
     after, base = quote(str(out / "model")), quote(model)
     check = f"Check it: holdfast check {after} --base {base} --mask {quote(str(mask))} --only-mask-moved"
-    return next_commands(out, check)
+    return next_commands(out, BORDERLINE, check)

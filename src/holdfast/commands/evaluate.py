@@ -27,9 +27,6 @@ from holdfast.option_groups import MEASURED
 from holdfast.pipeline.options import JudgeOptions, MeasureOptions, SuiteFiles
 from holdfast.printable import printable
 
-RARE, FEW = 0.1, 0.3
-"""Refusals are rare up to the first rate, if the interval ends below the second."""
-
 if TYPE_CHECKING:
     from holdfast.evaluate.agreement import Agreement
     from holdfast.outcomes import Evaluation
@@ -142,6 +139,7 @@ def _show_evaluation(
 ) -> None:
     """Prints the measures, and warns of what limits them."""
     from holdfast.commands.judge_cards import show_cards
+    from holdfast.commands.refusal_hints import high_over_refusal, rare_refusals
     from holdfast.evaluate.cut_off_warning import warning_of_cut_off
     from holdfast.made_by import model_name
     from holdfast.report.schema import rate_json, suite_json
@@ -157,7 +155,7 @@ def _show_evaluation(
         warn(cut)
     if "chat_format" in _generation(evaluation):
         warn(f"{named} has no chat template, so it got the prompts in a plain format; its tuning may differ.")
-    lines = (_tried, _system, _form, _steered, _rare)
+    lines = (_tried, _system, _form, _steered, rare_refusals, high_over_refusal)
     note = f"{unless_quiet(cards.note)}\nAnswers: {out}{unless_quiet(''.join(line(evaluation) for line in lines))}"
     show(result | cards.result, [shown, *cards.tables], json, note=note.strip())
 
@@ -193,23 +191,6 @@ def _steered(evaluation: "Evaluation") -> str:
     words = steering_words(evaluation.made_by)
     return (
         f"\nSteered by {words}. Compare with an evaluation without it to see which prompts it moves." if words else ""
-    )
-
-
-def _rare(evaluation: "Evaluation") -> str:
-    """Writes a line that a hold can't show much where refusals are rare. Empty where they are not."""
-    rate = None if "steering" in evaluation.made_by else evaluation.refusal
-    if rate is None or rate.value is None or rate.high is None or rate.value > RARE:
-        return ""
-    if rate.high >= FEW:
-        return (
-            f"\nThe model refused {rate.value * rate.n:.0f} of only {rate.n} harmful prompts. More prompts, such "
-            "as 64, show whether it has refusals that a hold could keep."
-        )
-    return (
-        f"\nThe model refuses few harmful prompts ({rate:.2f}), and a hold preserves only refusals that it gives. To "
-        "teach it more, use `holdfast enhance` (docs/how-to/strengthen.md). If `enhance` made it, raise its "
-        "--learning-rate or --iterations."
     )
 
 

@@ -27,7 +27,8 @@ def save_gate(path: str | Path, gate: Gate, *, responses: int = 0, overwrite: bo
         path: the file. Missing folders are created.
         gate: the result of `compare`.
         responses: number of changed prompts, at most 20, that Markdown and the page list with both responses for each
-            condition that did not pass. They may be harmful, so the default is none.
+            condition that did not pass. They may be harmful, so the default is none. The page lists the safe
+            prompts of a condition on over-refusal anyway.
         overwrite: True replaces an existing file.
 
     Raises:

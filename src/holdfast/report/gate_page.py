@@ -18,7 +18,9 @@ from holdfast.report.forests import Forest, forest
 from holdfast.report.gate import NO_NAME, UNKNOWN_SETTINGS, gate_tables, table_notes
 from holdfast.report.gate_markdown import RULE, SHOWN
 from holdfast.report.gate_steps import meaning, next_steps, not_gated, not_gated_measures
+from holdfast.report.gate_story import with_what_happened
 from holdfast.report.interval_figure import IntervalFigure, interval_figure, number_words
+from holdfast.report.overshoot import counts_over_refusal
 from holdfast.report.page import capitalize_first, environment
 from holdfast.report.records import Judges, Suite
 from holdfast.report.tables import NumberTable
@@ -49,7 +51,8 @@ def render_gate_page(result: Comparison, responses: int = 0, judges: Judges | No
     Args:
         result: the comparison.
         responses: number of changed prompts that are listed with both responses, for each condition that did not pass.
-            They may be harmful, so the default is none.
+            They may be harmful, so the default is none. A condition on over-refusal lists its prompts anyway, because
+            they are safe.
         judges: cards of the judges and rates corrected for their errors.
     """
     measures, *_ = gate_tables(result)
@@ -80,6 +83,8 @@ def render_gate_page(result: Comparison, responses: int = 0, judges: Judges | No
 def heading(result: Comparison) -> str:
     """Says the verdict and the exit code in one sentence."""
     verdict = result.verdict or "two checkpoints are compared, and nothing is gated"
+    if result.exit_code == 1:
+        verdict = with_what_happened(result, verdict)
     return f"{capitalize_first(printable(verdict))} (exit code {result.exit_code})."
 
 
@@ -92,7 +97,8 @@ def _shown(result: Comparison, condition: CheckedCondition, responses: int) -> S
     word, kind = ("cannot fail", "open") if condition.cannot_fail else KINDS[condition.outcome]
     bounds = None if condition.cannot_fail else condition.bounds
     name = f"{measure_words(condition.measure)}: {bounds and _bounds_words(bounds)}"
-    listed = condition.changed[:responses] if kind in ("fails", "unsure") else ()
+    number = max(responses, SHOWN) if counts_over_refusal(condition.measure) else responses
+    listed = condition.changed[:number] if kind in ("fails", "unsure") else ()
     return ShownCondition(
         printable(condition.condition),
         word,

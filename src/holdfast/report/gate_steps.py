@@ -5,6 +5,7 @@ from holdfast.measure_names import without_condition
 from holdfast.outcomes import Rate
 from holdfast.p_values import p_text
 from holdfast.report.comparison import ComparedMeasure, Comparison
+from holdfast.report.overshoot import overshoot_steps
 from holdfast.spelling import joined
 
 MEANINGS = {
@@ -50,12 +51,13 @@ def meaning(result: Comparison) -> str:
 def next_steps(result: Comparison) -> list[str]:
     """Lists what to do next. Commands stand between backticks."""
     if not result.conditions:
-        return [NO_GATE]
+        return [*overshoot_steps(result), NO_GATE]
     failed = [one for one in result.conditions if one.outcome == "fails"]
     steps = []
     if failed:
         steps.append(f"Do not release this checkpoint as it is.{_answers(result)}")
         steps += [RESTORE] if any(one.measure.startswith(SAFETY) for one in failed) and not result.logs else []
+    steps += overshoot_steps(result)
     steps += [_decide(result)] if _open(result) else []
     steps += [IDLE] if any(one.cannot_fail for one in result.conditions) else []
     steps += [UNWATCHED] if result.unwatched else []
