@@ -44,11 +44,11 @@ from holdfast.option_groups import OUTPUT, RARE_NAMES
 from holdfast.out_of_memory import is_out_of_memory, memory_sentence
 from holdfast.progress import hidden
 from holdfast.prompts.told import sentences
-from holdfast.shares import share_advice
+from holdfast.shares import percentage_advice, share_advice
 from holdfast.stopping import TerminatedError, end_on_sigterm, stopped_sentence
 from holdfast.typed_options import as_typed
 from holdfast.usual_names import usual
-from holdfast.wrong_options import NOT_A_NUMBER, reason_of
+from holdfast.wrong_options import NOT_A_NUMBER, number_reason, reason_of
 
 NAN = re.compile(r'(Invalid value "[+-]?nan" for \S+)\. Must be ', re.IGNORECASE)
 """A value of nan, for which a limit is named that nan does not exceed."""
@@ -260,10 +260,21 @@ def _usual_option(error: UnknownOptionError) -> str | None:
     return None if ours is None else f"there is no option {given}; did you mean {ours}? See --help."
 
 
-def _advice_on_percentage(error: CoercionError) -> str | None:
-    """Says how to write a share that was given in percent. None for any other wrong number."""
-    advice = share_advice(error.token.value) if error.token and error.target_type is float else None
-    return f"{error.token.keyword or 'a number'} takes no percentage; {advice}." if error.token and advice else None
+def _advice_on_number(error: CoercionError) -> str | None:
+    """Says how to write a number, or a share that was given in percent. None for what is no number at all."""
+    if error.token is None or error.target_type not in (float, int):
+        return None
+    name, given = error.token.keyword or "a number", error.token.value
+    if error.target_type is float and (advice := share_advice(given)):
+        return f"{name} takes no percentage; {advice}."
+    return f"{name}: got {given!r}, {number_reason(given, is_whole=error.target_type is int)}; see --help."
+
+
+def _percentage_remedy(sentence: str) -> str:
+    """Says how to write a percentage where a number above 1 was refused, such as 5. Empty for other numbers."""
+    given = re.search(r'"([^"]*)" for .* Must be <=? 1\.$', sentence)
+    advice = percentage_advice(given[1]) if given else None
+    return f" Write {advice}." if advice else ""
 
 
 def _sentence(error: object) -> str:
@@ -273,7 +284,7 @@ def _sentence(error: object) -> str:
         return f"{name} is missing, or has no value; see --help."
     if isinstance(error, UnknownOptionError) and (sentence := _usual_option(error)):
         return sentence
-    if isinstance(error, CoercionError) and (advice := _advice_on_percentage(error)):
+    if isinstance(error, CoercionError) and (advice := _advice_on_number(error)):
         return advice
     if isinstance(error, UnusedCliTokensError):
         return superfluous_sentence(app, error)
@@ -283,7 +294,7 @@ def _sentence(error: object) -> str:
         sentence = " ".join(str(error).split())
         if wrong := NAN.match(sentence):
             return f"{wrong[1]}, {NOT_A_NUMBER}; see --help."
-        return f"{sentence} Write 1% as 0.01." if sentence.endswith(("Must be < 1.", "Must be <= 1.")) else sentence
+        return f"{sentence}{_percentage_remedy(sentence)}"
     prefix = getattr(getattr(error, "argument", None), "name", "*")  # the group's prefix, such as --generate
     parts = []
     for problem in errors():

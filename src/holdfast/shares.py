@@ -11,10 +11,13 @@ def share_advice(given: object) -> str | None:
     return f"give {float(found[1]) / 100:.10g} in place of {found[0]}" if found else None
 
 
-def percentage_advice(given: float) -> str:
-    """Returns '5% as 0.05' for a number that was meant in percent, and '1% as 0.01' for one that no percentage is."""
-    percent = given if 1 < given <= 100 else 1.0
-    return f"{percent:g}% as {percent / 100:g}"
+def percentage_advice(given: object) -> str | None:
+    """Returns '5% as 0.05' for a number that may be meant in percent: above 1, and up to 100. None for any other."""
+    try:
+        percent = float(str(given))
+    except ValueError:
+        return None
+    return f"{percent:g}% as {percent / 100:g}" if 1 < percent <= 100 else None
 
 
 def share_words(part: int, whole: int) -> str:

@@ -45,7 +45,7 @@ def is_nearly(name: str, known: str, similarity: float = NEARLY) -> bool:
 
 def is_misspelt(name: str, known: Iterable[str]) -> bool:
     """True where a name resembles a known one, so that `meant` suggests it."""
-    return bool(get_close_matches(name, list(known), n=1))
+    return bool(_nearest(name, list(known), {}))
 
 
 def _nearest(name: str, names: Sequence[str], uses: Mapping[str, str]) -> list[str]:
@@ -64,8 +64,8 @@ def _nearest(name: str, names: Sequence[str], uses: Mapping[str, str]) -> list[s
 
 
 def _begun(name: str, names: Sequence[str]) -> list[str]:
-    """Returns the only name of which the given one is the first word, such as gradient_times_activation of gradient."""
-    begun = [known for known in names if name and known.startswith(f"{name}_")]
+    """Returns the only name whose first word is the given one or its singular: refusal_likelihood for refusals."""
+    begun = [known for known in names if name and known.startswith((f"{name}_", f"{name.removesuffix('s')}_"))]
     return begun if len(begun) == 1 else []
 
 

@@ -14,6 +14,8 @@ SHARES = ("fraction", "fractions", "share", "margin", "decay", "mass", "change",
 """Ends of the names of settings that are shares, and that somebody may give in percent."""
 NOT_A_NUMBER = "which stands for 'not a number'; give a number"
 """What is wrong with the value nan."""
+COMMA = re.compile(r"[-+]?\d+,\d+")
+"""A number with a decimal comma."""
 CHOICE = re.compile(r"'([^']*)'")
 """One of the choices in pydantic's list of them."""
 
@@ -62,21 +64,25 @@ def reason_of(error: ErrorDetails) -> str:
     asks_for_whole = "valid integer" in reason or "whole number" in reason
     if not asks_for_whole and (advice := share_advice(given)):
         return advice
+    if error.get("type") in ("float_parsing", "int_parsing"):
+        return number_reason(given, is_whole=asks_for_whole)
     name = next((part for part in reversed(error.get("loc", ())) if isinstance(part, str)), "")
     above = error.get("type") in ("less_than", "less_than_equal")
-    remedy = f"; write {percentage_advice(_number(given))}" if above and name.endswith(SHARES) else ""
+    advice = percentage_advice(given) if above and name.endswith(SHARES) else None
+    remedy = f"; write {advice}" if advice else ""
     for bound, words in BOUNDS.items():
         if bound in (limits := error.get("ctx", {})):
             return words.format(limits[bound]) + remedy
     return reason[0].lower() + reason[1:] + remedy
 
 
-def _number(given: object) -> float:
-    """Reads a number that may be a text. 0 for anything else."""
-    try:
-        return float(str(given))
-    except ValueError:
-        return 0.0
+def number_reason(given: object, *, is_whole: bool) -> str:
+    """Asks for a number in place of a text. For a decimal comma it writes the number with a point."""
+    if is_whole:
+        return "give a whole number, such as 8"
+    if isinstance(given, str) and COMMA.fullmatch(given):
+        return f"give a number with a decimal point: {given.replace(',', '.')}"
+    return "give a number, such as 0.01"
 
 
 def is_nan(given: object) -> bool:
