@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from holdfast.commands.console import Json, show, shown_progress, table
+from holdfast.commands.console import Json, show, shown_progress, table, unless_quiet
 from holdfast.commands.help_page import new_app
 from holdfast.commands.once import ExistOk, Once
 from holdfast.commands.parameters import Generation, Judging, SafetyJudge, Seed, Suite
@@ -39,6 +39,10 @@ PROVE = (
     "Whether it means in this model what it meant in the other, this does not show: `holdfast direction test {target} "
     "{out}` compares it with shuffled labels on prompts, and `holdfast direction steer` with random directions."
 )
+OF_P = "p compares the mean / spread of the margin with that of shuffled labels, and not the share of pairs."
+"""Explains the p value of `direction find`."""
+OF_LENGTH = "Pairs of equal length show nothing about length, so the control by length leaves them out."
+"""Explains why that control may have fewer pairs."""
 SHOWN_LAYERS = 8
 """Layers that the table lists, the best ones first."""
 
@@ -91,7 +95,8 @@ def find(
         )
     result = {"out": str(out), "layer": made.layer, "norm": made.norm, "length": float(made.vector.norm())}
     result |= {"recognised": made.made_by["recognised"], "layers": [_layer_json(rated) for rated in found.layers]}
-    show(result, [_recognition_table(found), _layer_table(found)], json, note=f"Direction: {out}")
+    note = f"Direction: {out}" + unless_quiet(f"\n{OF_P} {OF_LENGTH}")
+    show(result, [_recognition_table(found), _layer_table(found)], json, note=note)
 
 
 @direction.command(name="test")
@@ -133,7 +138,7 @@ def recognise(model: OwnModel, file: DirectionFile, *, positive: str, negative: 
         "length": asdict(tested.length),
     }
     header = ("by", "share", "mean / spread of the margin")
-    show(result, [table("Pairs told apart (chance: 0.5)", header, rows)], json)
+    show(result, [table("Pairs told apart (chance: 0.5)", header, rows)], json, note=unless_quiet(OF_LENGTH))
 
 
 def _recognition_table(found: "Found") -> "Table":
