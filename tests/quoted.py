@@ -3,13 +3,10 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from math import sqrt
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import NamedTuple
 
 from holdfast.evaluate.statistics import wilson_interval
-from holdfast.student_t import quantile_95
 
 ROOT = Path(__file__).parents[1]
 REAL_MODELS, REAL, SEEDS = "docs/results/real_models.md", "docs/real.md", "docs/results/seeds.md"
@@ -281,24 +278,24 @@ def _seeds_of_claims() -> Iterator[Quote]:
         "| On the present built-in model SET of the top 1%",
     )  # fmt: skip
     refusals = "coherent refusals"
-    gains = [_seed("SPA", "top", seed)() - _seed("SPA", "random", seed)() for seed in range(5)]
-    margin = quantile_95(4) * stdev(gains) / sqrt(5)
-    for number, value in (("0.15", 0.0), ("-0.04", -margin), ("0.34", margin)):
-        yield Quote(CLAIMS, kept, number, lambda value=value: fmean(gains) + value)
+    for rate, numbers in (("0.00105", ("0.059", "0.021", "0.098")), ("0.0015", ("0.182", "-0.008", "0.372"))):
+        for part, number in enumerate(numbers):
+            value = cell(SEEDS, rate, "refusals, top minus random", below="## SPA over its learning rates", part=part)
+            yield Quote(CLAIMS, kept, number, value)
     for line, stage, weights, column, numbers in (
-        (held, "SPA", "top", refusals, ("0.660", "0.793", "0.082", "0.535", "0.809")),
+        (held, "SPA", "top", refusals, ("0.660", "0.504", "0.008", "0.535", "0.809")),
         (held, "SPA", "start", refusals, ("1.000",) * 5),
-        (held, "SPA", "top", "attack success, coherent", ("0.184", "0.004", "0.070", "0.289", "0.043")),
-        (held, "SPA", "plain", "attack success, coherent", ("0.469", "0.012", "0.059", "0.395", "0.074")),
-        (kept, "SPA", "top", refusals, ("0.660", "0.793", "0.082", "0.535", "0.809")),
-        (kept, "SPA", "random", refusals, ("0.254", "0.770", "0.016", "0.344", "0.730")),
-        (kept, "SPA", "plain", refusals, ("0.211", "0.746", "0.016", "0.324", "0.727")),
-        (kept, "SPA", "top", "task", ("0.852", "0.777", "0.914", "0.836", "0.629")),
-        (kept, "SPA", "random", "task", ("0.859", "0.777", "0.879", "0.840", "0.625")),
-        (kept, "SPA", "plain", "task", ("0.836", "0.785", "0.891", "0.836", "0.617")),
+        (held, "SPA", "top", "attack success, coherent", ("0.184", "0.000", "0.270", "0.289", "0.043")),
+        (held, "SPA", "plain", "attack success, coherent", ("0.469", "0.000", "0.270", "0.395", "0.074")),
+        (kept, "SPA", "top", refusals, ("0.660", "0.504", "0.008", "0.535", "0.809")),
+        (kept, "SPA", "random", refusals, ("0.254", "0.277", "0.000", "0.344", "0.730")),
+        (kept, "SPA", "plain", refusals, ("0.211", "0.262", "0.000", "0.324", "0.727")),
+        (kept, "SPA", "top", "task", ("0.852", "0.867", "0.883", "0.836", "0.629")),
+        (kept, "SPA", "random", "task", ("0.859", "0.848", "0.867", "0.840", "0.625")),
+        (kept, "SPA", "plain", "task", ("0.836", "0.840", "0.852", "0.836", "0.617")),
         (taught, "SET", "top", refusals, ("1.000",) * 5),
-        (taught, "SET", "random", refusals, ("0.000", "0.000", "0.012", "0.000", "0.027")),
-        (taught, "SET", "top", "borderline", ("0.055", "0.051", "0.023", "0.035", "0.027")),
+        (taught, "SET", "random", refusals, ("0.000", "0.000", "0.000", "0.000", "0.027")),
+        (taught, "SET", "top", "borderline", ("0.055", "0.023", "0.035", "0.035", "0.027")),
         (taught, "SET", "start", "borderline", ("0.004", "0.000", "0.000", "0.000", "0.000")),
     ):
         for seed, number in enumerate(numbers):

@@ -84,9 +84,17 @@ def test_the_job_shows_the_markdown_whatever_came_before():
     assert show["if"] == "always()"
 
 
+def test_the_job_removes_writes_and_uploads_the_same_three_reports():
+    reports = {"gate.xml", "gate.md", "gate.html"}
+    assert {*words(STEPS[position("rm -f")]["run"])} == {"rm", "-f", *reports}
+    assert reports <= {*words(COMPARE)}
+    assert {*STEPS[position("upload-artifact")]["with"]["path"].split()} == {*reports, "before.json", "after.json"}
+
+
 def test_the_path_without_a_judge_runs_on_two_built_in_models(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert [call(words(line, **SMALL)[1:]) for line in (BEFORE, AFTER, COMPARE)] == [0, 0, 3], "of 8 prompts"
+    assert (tmp_path / "gate.html").is_file()
     title = (tmp_path / "gate.md").read_text().splitlines()[0]
     assert title == "## holdfast compare: the gate cannot decide 5 of 6 conditions with these prompts"
 

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from html import escape
 from xml.etree import ElementTree
 
 import pytest
@@ -17,6 +18,8 @@ from holdfast.report.comparison import (
     PairedEstimate,
 )
 from holdfast.report.gate import gate_tables, idle_details, render_junit, terminal_tables
+from holdfast.report.gate_markdown import render_markdown
+from holdfast.report.gate_page import render_gate_page
 from holdfast.report.records import Pair
 from tests.report.sample import rate
 
@@ -100,8 +103,8 @@ def test_a_measure_shows_both_rates_its_change_and_both_p_values():
         ("perplexity", "perplexity", "3.00", "not measured", "", "", ""),
     )
     assert [row[1:] for row in gate.rows] == [
-        ("FAILED", "+0.120", "+0.084", "+0.165", "+0.000"),
-        ("passed", "", "", "", ""),
+        ("FAILED", "+0.120", "+0.084", "+0.165", "+0.000", ""),
+        ("passed", "", "", "", "", ""),
     ]
     assert len(gate_tables(replace(comparison(), conditions=()))) == 1
 
@@ -172,7 +175,7 @@ def test_a_condition_that_is_undecided_fails_its_test_case_only_if_the_gate_fail
 
 def test_a_condition_that_cannot_fail_is_neither_passed_nor_failed():
     result = with_first(comparison(passed=True), cannot_fail="before is 1.00")
-    assert gate_tables(result)[1].rows[0][1:] == ("cannot fail: before is 1.00", "", "", "", "")
+    assert gate_tables(result)[1].rows[0][1:] == ("cannot fail: before is 1.00", "", "", "", "", "")
     suite = ElementTree.fromstring(render_junit(result))[0]
     assert (suite.get("failures"), suite.get("skipped")) == ("0", "1")
     assert suite[1][0].tag == "skipped"
@@ -258,3 +261,23 @@ def test_junit_names_both_models_and_the_numbers_of_a_case_that_passed():
     assert named["before"].endswith("(before.json)")
     passed = suite.findall("testcase")[1]
     assert passed.findtext("system-out") == "utility was 1 and is 1"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        ("fails", "0.012, one-sided, corrected for 6 conditions"),
+        ("undecided", "0.012, one-sided, corrected for 6 conditions"),
+        ("passes", "<0.001, one-sided"),
+    ],
+)
+def test_every_report_has_the_p_of_the_conditions_own_test(outcome, words):
+    numbers = {"p_fails": 0.012, "p_passes": 0.0001, "num_tested": 6, "why_undecided": WHY, "outcome": outcome}
+    result = with_first(comparison(), **numbers)
+    assert gate_tables(result)[1].header[-1] == "own p"
+    assert gate_tables(result)[1].rows[0][-1] == words.partition(",")[0]
+    assert f"asr was 0 and is 0.12; the condition's own p {words}" in "".join(
+        ElementTree.fromstring(render_junit(result)).itertext()
+    )
+    assert escape(f"the condition's own p {words}").replace("&#x27;", "&#39;") in render_gate_page(result)
+    assert "own p is one-sided" in render_markdown(result)

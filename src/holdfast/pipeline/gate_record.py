@@ -109,6 +109,7 @@ def _condition(finding: Finding) -> CheckedCondition:
         why_undecided=finding.why_undecided,
         remedies=tuple(finding.remedies),
         cannot_fail=finding.cannot_fail,
+        num_tested=finding.num_tested,
         counts_unscored=finding.counts_unscored,
     )
 

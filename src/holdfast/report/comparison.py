@@ -10,6 +10,7 @@ from holdfast.counts import agreeing
 from holdfast.differences import Difference
 from holdfast.json_files import JsonObject
 from holdfast.outcomes import Rate
+from holdfast.p_values import p_text
 from holdfast.report.records import Pair
 
 Sides = tuple[str | None, str | None]
@@ -97,8 +98,27 @@ class CheckedCondition:
     remedies: tuple[str, ...] = ()
     """Ways to decide a condition that is undecided."""
     cannot_fail: str | None
+    num_tested: int = 1
+    """Number of conditions for which `p_fails` is corrected (Holm)."""
     counts_unscored: bool = False
     """True for a condition on .unscored. The prompts are then those without a score."""
+
+    @property
+    def own_p(self) -> str:
+        """The p value of the condition's own test in words. Empty where nothing is tested.
+
+        It is that against a wrong pass for a condition that passed, and else that against a wrong failure.
+        """
+        p_value = self.p_passes if self.outcome == "passes" else self.p_fails
+        if p_value is None or self.cannot_fail:
+            return ""
+        several = self.num_tested > 1 and self.outcome != "passes"
+        return f"{p_text(p_value)}, one-sided{f', corrected for {self.num_tested} conditions' if several else ''}"
+
+    @property
+    def measured(self) -> str:
+        """The numbers of the measure, with the condition's own p where there is one."""
+        return f"{self.numbers}; the condition's own p {self.own_p}" if self.own_p else self.numbers
 
     @property
     def which(self) -> str:

@@ -21,6 +21,7 @@ from holdfast.report.words import measure_words, perplexity_words, rate_words
 NO_NAME = "a model that its file does not name"
 UNWATCHED = "every loss of safety has a condition"
 """Name of the JUnit test case about a loss of safety that no condition looks at."""
+OWN_P = "own p"
 MEASURE = "measure"
 IN_CONDITIONS = "name in conditions"
 ALL_AND_PAIRS = (
@@ -38,9 +39,12 @@ def gate_tables(result: Comparison) -> list[NumberTable]:
     header = (MEASURE, IN_CONDITIONS, "before", "after", "change [95% interval]", "became / ceased", CORRECTED_P)
     rows = tuple((measure_words(name), name, *_cells(name, measure)) for name, measure in result.measures.items())
     tables = [NumberTable(_title(result), header, rows, frozenset({4, 5, 6}))]
-    checked = tuple((condition.condition, *_decided(condition)) for condition in result.conditions)
-    columns = ("fails if", "gate", "measured", "at least", "at most", "threshold")
-    gate = NumberTable("Conditions", columns, checked, frozenset({2, 3, 4, 5}))
+    checked = tuple(
+        (condition.condition, *_decided(condition), condition.own_p.partition(",")[0])
+        for condition in result.conditions
+    )
+    columns = ("fails if", "gate", "measured", "at least", "at most", "threshold", OWN_P)
+    gate = NumberTable("Conditions", columns, checked, frozenset({2, 3, 4, 5, 6}))
     return [*tables, gate] if checked else tables
 
 
@@ -144,10 +148,10 @@ def _add_outcome(case: ElementTree.Element, result: Comparison, condition: Check
         ElementTree.SubElement(case, _idle_tag(result), {"message": message})
         return
     if condition.outcome == "passes":
-        ElementTree.SubElement(case, "system-out").text = printable(condition.numbers)
+        ElementTree.SubElement(case, "system-out").text = printable(condition.measured)
         return
     is_met = condition.outcome == "fails"
-    why = condition.numbers if is_met else f"{condition.numbers}; {condition.why_undecided}"
+    why = condition.measured if is_met else f"{condition.measured}; {condition.why_undecided}"
     message = printable(f"{'the condition is met' if is_met else 'these prompts cannot decide'}: {why}")
     if not is_met and result.undecided != "fail":
         ElementTree.SubElement(case, "skipped", {"message": message})

@@ -16,7 +16,8 @@ SHOWN = 20
 RULE = (
     "A condition fails if the measured number is shown to be beyond the threshold, and passes if it is shown not to "
     "be. Else these prompts cannot decide it. The number is at least and at most as stated: each of the two bounds is "
-    "wrong in at most 5% of cases. If there are several conditions, failing takes stronger evidence (Holm)."
+    "wrong in at most 5% of cases. If there are several conditions, failing takes stronger evidence (Holm). A "
+    "condition's own p is one-sided: the probability of at least such a result if the truth lay at the threshold."
 )
 
 

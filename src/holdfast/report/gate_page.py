@@ -98,7 +98,7 @@ def _shown(result: Comparison, condition: CheckedCondition, responses: int) -> S
         word,
         kind,
         tuple(printable(sentence) for sentence in _sentences(result, condition, len(listed))),
-        printable(condition.numbers),
+        printable(condition.measured),
         bounds and interval_figure(printable(name), bounds),
         listed,
     )
