@@ -21,6 +21,7 @@ from holdfast.models.options import GenerateOptions
 from holdfast.option_groups import METHOD
 from holdfast.p_values import p_text
 from holdfast.pipeline.options import JudgeOptions, SuiteFiles
+from holdfast.prompts.readable import require_readable
 from holdfast.wrong_files import require_kind
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def find(
     json
         Print one JSON object in place of tables.
     """
+    require_readable(positive, negative)
     from holdfast.pipeline.directions import find_direction
 
     with shown_progress() as progress:
@@ -115,6 +117,7 @@ def recognise(model: OwnModel, file: DirectionFile, *, positive: str, negative: 
     json
         Print one JSON object in place of tables.
     """
+    require_readable(positive, negative)
     from dataclasses import asdict
 
     from holdfast.pipeline.directions import recognise_on_files

@@ -26,6 +26,7 @@ from holdfast.models.options import GenerateOptions, ServedOptions
 from holdfast.option_groups import MEASURED
 from holdfast.pipeline.options import JudgeOptions, MeasureOptions, SuiteFiles
 from holdfast.printable import printable
+from holdfast.prompts.readable import require_readable
 
 RARE, FEW = 0.1, 0.3
 """Refusals are rare up to the first rate, if the interval ends below the second."""
@@ -84,6 +85,7 @@ def evaluate(
     once = Once(exist_ok, "evaluate", out, out, locals())
     if once.says_done(json):
         return
+    require_readable(*suite.names)
     from holdfast.evaluate.lm_eval_tasks import LmEvalOptions
     from holdfast.pipeline.recipe import Recipe
 
