@@ -476,7 +476,7 @@ EXCHANGES = [Exchange("how ?", "like this .")]
         ),
         (
             lambda tiny: holdfast.score_safety("testbed:aligned", RefusalJudge(), "testbed:harmful", "scores"),
-            "the name or path of a judge was expected, got RefusalJudge; give a folder, a hub id, testbed:guard or",
+            "the name or path of a judge was expected, got RefusalJudge; give a folder, a hub id, testbed:guard, api:MODEL, or .refusal",
         ),
     ],
 )
@@ -495,7 +495,8 @@ def noised(*given):
 @pytest.mark.parametrize("join", [Mask.iou, Mask.equals, Mask.__and__, Mask.__or__, Mask.__sub__])
 @pytest.mark.parametrize("other", ["mask.safetensors", SCORES])
 def test_a_mask_is_joined_with_a_mask_alone(join, other):
-    with pytest.raises(ValueError, match=rf"needs a second Mask, got {type(other).__name__}; give what holdfast.load"):
+    remedy = r"select_top\(scores, 0.01\)" if other is SCORES else "what holdfast.load_mask"
+    with pytest.raises(ValueError, match=rf"needs a second Mask, got {type(other).__name__}; give {remedy}"):
         join(MASK, other)
 
 

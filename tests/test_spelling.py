@@ -49,6 +49,13 @@ def test_no_built_in_set_is_suggested_without_what_it_is_for(name):
     assert {use for _, use in suggested} - {"evaluation"}, "one that may be trained or scored on is among them"
 
 
+def test_a_parameter_is_found_by_its_layer_and_component():
+    names = [f"model.layers.{layer}.{part}.weight" for layer in (0, 10) for part in ("mlp.up_proj", "self_attn.v_proj")]
+    for given in ("model.layers.0.v_proj", "layers.0.self_attn.v_proj", "model.layers.0.v_proj.weight"):
+        assert meant(given, names, "all").startswith("did you mean 'model.layers.0.self_attn.v_proj.weight'?")
+    assert "'model.layers.0.mlp.up_proj.weight'" in meant("model.layers.0.up_proi", names, "all"), "else the nearest"
+
+
 def test_a_part_of_public_data_is_never_suggested_without_the_other():
     with pytest.raises(ValueError, match=r"did you mean 'gsm8k_train' \(training\) or 'gsm8k_test' \(evaluation\)\?"):
         find_source("gsm8k")

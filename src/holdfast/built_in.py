@@ -32,6 +32,12 @@ def model_path(name: str) -> Path:
     return _ROOT / "weights" / name
 
 
+def given_name(name: str) -> str:
+    """Returns the name by which a user gives a model: testbed:NAME for the folder of a built-in one."""
+    folder = Path(name)
+    return f"testbed:{folder.name}" if folder.parent == _ROOT / "weights" else name
+
+
 def prompts_path(name: str) -> Path:
     """Path of the JSON Lines file of a built-in prompt set."""
     if name not in PROMPT_SETS:

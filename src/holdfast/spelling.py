@@ -55,12 +55,28 @@ def _nearest(name: str, names: Sequence[str], uses: Mapping[str, str]) -> list[s
     """
     if ours := usual(name, names):
         return [ours]
-    closest = get_close_matches(name, names, n=1) or _begun(name, names)
+    closest = _dotted(name, names) or get_close_matches(name, names, n=1) or _begun(name, names)
     if not closest or get_close_matches(name, names, n=1, cutoff=NEARLY):
         return closest
     word = closest[0].partition("_")[0]
     alike = [candidate for candidate in names if candidate in uses and candidate.partition("_")[0] == word]
     return alike if len({uses[candidate] for candidate in alike}) > 1 else closest
+
+
+def _dotted(name: str, names: Sequence[str]) -> list[str]:
+    """Returns the shortest name that has all dotted words of the given one in their order.
+
+    For layers.0.v_proj it is layers.0.self_attn.v_proj.weight.
+    """
+    if "." not in name:
+        return []
+    having = [known for known in names if _has_words(known, name)]
+    return sorted(having, key=len)[:1]
+
+
+def _has_words(known: str, name: str) -> bool:
+    words = iter(known.split("."))
+    return all(word in words for word in name.split("."))
 
 
 def _begun(name: str, names: Sequence[str]) -> list[str]:

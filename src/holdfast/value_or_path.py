@@ -28,7 +28,11 @@ def as_scores(given: Scores | str | Path) -> Scores:
 def as_mask(given: Mask | str | Path) -> Mask:
     """Returns a mask unchanged, and loads one from a path. Raises ValueError as `as_scores` does."""
     return _value(
-        given, Mask, load_mask, "a mask was expected", "give a Mask, or the path of a file that `holdfast select` wrote"
+        given,
+        Mask,
+        load_mask,
+        "a mask was expected",
+        "give a Mask such as select_top(scores, 0.01), or the path of a file that `holdfast select` wrote",
     )
 
 

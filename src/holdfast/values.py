@@ -262,10 +262,8 @@ OPERATIONS = {"&": "mask & mask needs", "|": "mask | mask needs", "-": "mask - m
 def _require_mask(other: object, operation: str) -> None:
     """Raises ValueError when the other operand is not a Mask. A path is not enough, since nothing here reads files."""
     if not isinstance(other, Mask):
-        raise ValueError(
-            f"{OPERATIONS[operation]} a second Mask, got {type(other).__name__}; give what holdfast.load_mask(PATH) "
-            "returns."
-        )
+        remedy = "select_top(scores, 0.01)" if isinstance(other, Scores) else "what holdfast.load_mask(PATH) returns"
+        raise ValueError(f"{OPERATIONS[operation]} a second Mask, got {type(other).__name__}; give {remedy}.")
 
 
 def refuse_unlike(names: tuple[str, str], values: "tuple[Scores | Mask, Scores | Mask]") -> None:

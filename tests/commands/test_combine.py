@@ -45,8 +45,19 @@ def test_three_masks_are_joined_and_their_overlaps_printed_beside_chance(combine
         (str(masks[1]), str(masks[2])),
     ]
     assert result["overlap"][0]["iou"] == first.iou(second) > 0
+    assert result["overlap"][0]["iou_low"] < result["overlap"][0]["iou"] < result["overlap"][0]["iou_high"]
     assert result["overlap"][1]["iou"] == 0
     assert result["overlap"][0]["random_iou"] == pytest.approx(0.1 / (2 - 0.1))
+
+
+def test_a_measure_in_place_of_an_operation_is_told_which_command_prints_it(masks, capsys):
+    assert call(["combine", "iou", str(masks[0]), str(masks[1])]) == 2
+    assert (
+        "'iou' is no operation; known: union, intersection, difference; intersection prints the IoU of the masks."
+        in (capsys.readouterr().err)
+    )
+    assert call(["combine", "intersectoin", str(masks[0]), str(masks[1])]) == 2
+    assert "did you mean 'intersection'?" in capsys.readouterr().err
 
 
 def test_overlaps_are_printed_where_nothing_is_written_or_left(combine, masks, tmp_path, capsys):

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 
+from rich.progress import Progress as RichProgress
+
 from holdfast.cli import call
 from holdfast.commands import console
 from holdfast.commands.console import shown_progress
@@ -73,6 +75,24 @@ def test_letters_that_a_terminal_lacks_are_escaped(tmp_path):
     done = run(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert done.returncode == 0, done.stderr
     assert b"na\\xefve caf\\xe9 ?" in done.stdout
+
+
+def test_the_time_left_is_told_once_a_twentieth_is_done(monkeypatch, capsys):
+    now = iter(float(second) for second in range(0, 1000, 7))
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(now))
+    lines = console._Lines()
+    for done in (0, 1, 14, 15):
+        lines("fingerprints", done, 291)
+    said = capsys.readouterr().err.splitlines()
+    assert [line for line in said if "left" not in line] == [f"fingerprints {done}/291" for done in (0, 1, 14)]
+    assert said[-1].startswith("fingerprints 15/291, ")
+    assert said[-1].endswith(" s left")
+    bars = RichProgress(console._TimeLeft())
+    task = bars.add_task("fingerprints", total=291)
+    bars.update(task, completed=14)
+    assert str(bars.columns[0].render(bars.tasks[0])) == ""
+    bars.update(task, completed=15)
+    assert str(bars.columns[0].render(bars.tasks[0])) != ""
 
 
 def test_explanations_and_advice_are_left_out_with_quiet_and_results_stay(tmp_path, capsys):

@@ -35,6 +35,10 @@ MISTAKES = [
     "plan wrong.toml",
     "adapt testbed:aligned --task testbed:task_train --out out --learning-rate nan",
     "score testbed:aligned --prompts testbed:harmful_seen --out out.safetensors",
+    "score testbed:aligned --prompts none.jsonl --objective refusal_likelihood --out out.safetensors",
+    "evaluate testbed:aligned --harmful none.txt --out out.json",
+    "verify testbed:aligned --mask shown.safetensors --harmful none.txt --out out",
+    "direction find testbed:aligned --positive none.txt --negative testbed:harmless --out out.safetensors",
 ]
 UNDECIDED = 3
 """Exit code of a gate with one prompt."""

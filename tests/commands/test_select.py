@@ -106,7 +106,7 @@ def test_safety_only_takes_utility_scores(select, scores, tmp_path):
         (["--selector", "bottom", "--like", "none"], "takes no like"),
         (["--utility", "none"], "takes no utility"),
         (["--selector", "threshold"], "needs threshold; give --threshold"),
-        (["--selector", "safety_only"], "needs utility; give --utility"),
+        (["--selector", "safety_only"], "needs utility scores; make them by `holdfast score MODEL --objective utility"),
         (["--selector", "threshold", "--threshold", "nan"], "--threshold: "),
         (["--selector", "threshold", "--threshold", "7"], "selects none of the 1000 entries, whose scores range"),
         (["--layers", "2"], "lies in layer 2; there are 0, 1"),

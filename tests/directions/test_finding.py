@@ -31,6 +31,17 @@ def test_a_planted_direction_is_found_in_its_layer_and_recognised_on_held_out_pa
     assert max(abs(one.separation) for one in found.recognition.shuffled) < found.recognition.direction.separation
 
 
+def test_what_was_found_prints_as_one_line_with_its_controls():
+    lengths = [(6, 5), (5, 5)] * (PAIRS // 2)
+    found = find_direction(*planted()[:2], lengths)
+    best = max(one.recognised.share for one in found.recognition.random)
+    shown = repr(found)
+    assert shown.startswith("<Found: layer 3, tells 1.00 [0.89, 1.00] n=30 of the pairs apart, ")
+    assert f"best random {best:.2f}, length alone 1.00 [" in shown
+    assert shown.endswith("(p 0.048 against shuffled labels)>")
+    assert "length alone none n=0" in repr(find_direction(*planted()[:2], LENGTHS))
+
+
 def test_the_test_half_takes_no_part_in_the_vector_nor_in_the_choice_of_the_layer():
     positive, negative, _ = planted()
     _, second = split_pairs(PAIRS, seed=0)

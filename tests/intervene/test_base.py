@@ -24,7 +24,7 @@ from holdfast.intervene.train.enhance import enhance
 from holdfast.intervene.train.sparse_adamw import SparseAdamW, freeze_unmasked
 from holdfast.intervene.train.train_only import train_only
 from holdfast.made_by import model_entry
-from holdfast.models.load import fingerprint
+from holdfast.models.load import fingerprint, load_model
 from tests.intervene.given import HARMLESS, REFUSALS, bits, equal_bits, load_tiny, random_mask, users_trainer
 from tests.tiny import make_llama
 
@@ -48,6 +48,17 @@ def sgd(model):
 def loaded_again(model, mask, folder, **how):
     save_protected(wrapped(make_llama()), random_mask(make_llama()), folder)
     load_protected(model, folder, **how)
+
+
+def test_a_built_in_model_has_its_own_name_in_the_error():
+    loaded = load_model("testbed:unaligned")
+    other = replace(random_mask(loaded.model), base="another", made_by=model_made("testbed:aligned"))
+    with pytest.raises(ValueError, match=r"for 'testbed:aligned', and 'testbed:unaligned' was given"):
+        require_base("the mask", other, loaded.model)
+
+
+def model_made(name):
+    return {"model": model_entry(name, "another")}
 
 
 def noise(model, mask, folder, **how):

@@ -136,6 +136,12 @@ def test_progress_moves_with_every_token_of_a_batch(llama, tokenizer, monkeypatc
     assert {total for _, _, total in told} == {36}
 
 
+def test_progress_counts_responses_where_a_prompt_gets_several(llama, tokenizer):
+    told, responses = reported(llama, tokenizer, GenerateOptions(max_new_tokens=2, num_samples=2, temperature=1.0))
+    assert {label for label, _, _ in told} == {"answering 3 prompts with 6 responses, tokens"}
+    assert len(responses) == 6
+
+
 def test_batches_add_up(llama, tokenizer, monkeypatch):
     monkeypatch.setattr("holdfast.models.generate.end_ids", lambda model, tokenizer: set())
     told, _ = reported(llama, tokenizer, GenerateOptions(max_new_tokens=4, token_budget=1))

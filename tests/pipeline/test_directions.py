@@ -49,6 +49,23 @@ def test_a_test_prints_its_controls_and_of_few_pairs_there_are_none(found, capsy
         assert capsys.readouterr().out.count("control: ") == lines
 
 
+def test_a_direction_is_replaced_only_where_that_is_wanted(found, tmp_path):
+    path = tmp_path / "direction.safetensors"
+    path.write_bytes(found[0].read_bytes())
+    with pytest.raises(ValueError, match="exists already"):
+        find_direction(MODEL, HARMFUL, HARMLESS, path, layer=1)
+    direction, _ = find_direction(MODEL, HARMFUL, HARMLESS, path, layer=1, overwrite=True)
+    assert load_direction(path) == direction != found[1]
+
+
+def test_finding_says_what_p_compares_and_why_the_control_by_length_has_fewer_pairs(tmp_path, capsys):
+    sides = ["--positive", HARMFUL, "--negative", HARMLESS]
+    assert call(["direction", "find", MODEL, *sides, "--out", str(tmp_path / "direction.safetensors")]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "p compares the mean / spread of the margin with that of shuffled labels, and not the share" in printed
+    assert "Pairs of equal length show nothing about length" in printed
+
+
 def test_prompts_that_made_it_do_not_test_it(found):
     with pytest.raises(ValueError, match=r"24 of these prompts made the direction .* or chose its layer"):
         recognise_on_files(MODEL, found[0], HARMFUL, "testbed:borderline#first=24")

@@ -132,12 +132,46 @@ def test_the_curve_of_growing_halves_is_written_beside_the_scores(tmp_path):
     harmful = "testbed:harmful_calibration#first=18"
     config = config.model_copy(update={"calibration": config.calibration.model_copy(update={"harmful": harmful})})
     options = ScoringOptions(objective="judge_gradient", token_budget=512, convergence=True)
-    score(config, out, options=options, generation=GenerateOptions(max_new_tokens=1))
+    told = []
+    score(config, out, lambda *step: told.append(step), options=options, generation=GenerateOptions(max_new_tokens=1))
     curve = load_json(scoring.convergence_of(out))["points"]
+    labels = [label for label, done, total in told if done >= total]
+    assert labels.index("convergence: scoring weights") > labels.index("scoring weights"), "a second pass has its name"
     assert [point["num_prompts"] for point in curve] == [8, 9]
     first, second = map(load_scores, scoring.files_of(out)[1:])
     assert curve[-1]["iou"] == pytest.approx(stability(first, second).iou, abs=1e-3)  # sums in another order
     assert curve[-1]["random_iou"] == pytest.approx(0.01 / 1.99, rel=1e-3)
+
+
+def test_scores_are_replaced_with_the_files_beside_them_only_where_that_is_wanted(tmp_path):
+    out, options = tmp_path / "scores.safetensors", ScoringOptions(objective="utility")
+    first = scoring.score_likelihood("testbed:aligned", "testbed:questions#first=4", out, options=options)
+    stale = [scoring.convergence_of(out), scoring.responses_of(out)]
+    for path in stale:
+        path.write_text("of the first scores")
+    with pytest.raises(ValueError, match="exists already"):
+        scoring.score_likelihood("testbed:aligned", "testbed:questions#first=2", out, options=options)
+    with pytest.raises(ValueError, match="nowhere"):
+        scoring.score_likelihood("testbed:nowhere", "testbed:questions", out, options=options, overwrite=True)
+    assert load_scores(out) == first, "a call that fails replaces nothing"
+    second = scoring.score_likelihood(
+        "testbed:aligned", "testbed:questions#first=2", out, options=options, overwrite=True
+    )
+    assert load_scores(out) == second != first
+    assert [path.exists() for path in stale] == [False, False]
+
+
+def test_scores_of_neurons_are_replaced_where_that_is_wanted(tmp_path):
+    out = tmp_path / "neurons.safetensors"
+    for count in (2, 3):
+        found = scoring.score_neurons(
+            "testbed:aligned",
+            f"testbed:refusals#first={count}",
+            out,
+            method="gradient_times_activation",
+            overwrite=count == 3,
+        )
+    assert load_scores(out) == found
 
 
 def test_a_curve_of_one_size_is_left_out_with_a_warning_before_the_model_is_loaded(tmp_path, caplog):

@@ -6,7 +6,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 from cyclopts.validators import Number
 from rich.table import Table
 
@@ -16,10 +16,13 @@ from holdfast.commands.layers import OVER_MATRICES
 from holdfast.commands.masks import mask_json, mask_table, origin_table
 from holdfast.models.paths import by_layer, layer_and_path
 from holdfast.pipeline.masks import combine_masks
-from holdfast.select.algebra import EmptyResultError, Operation, random_iou
+from holdfast.select.algebra import OPERATORS, EmptyResultError, Operation, random_iou
 from holdfast.select.overlap import Overlap, overlap
+from holdfast.spelling import meant
 from holdfast.values import Mask, refuse_unlike
 
+OVERLAPS = ("iou", "jaccard", "overlap", "dice")
+"""Words for how far masks overlap, which are no operation."""
 SHOWN = 12
 """Most components that the terminal shows."""
 PART_KEYS = ("layer", "component", "iou", "random_iou")
@@ -28,8 +31,17 @@ OverlapOfTwo = tuple[str, str, Overlap]
 """Paths of two masks, and how far they overlap."""
 
 
+def _operation(kind: object, tokens: Sequence[Token]) -> str:
+    """Reads an operation. Raises ValueError for a measure of overlap, which every operation prints."""
+    given = tokens[0].value
+    if given not in OPERATORS:
+        iou = "; intersection prints the IoU of the masks" if given.lower() in OVERLAPS else ""
+        raise ValueError(f"{given!r} is no operation; {meant(given, OPERATORS)}{iou}.")
+    return given
+
+
 def combine(
-    operation: Operation,
+    operation: Annotated[Operation, Parameter(converter=_operation)],
     *masks: Path,
     out: Path | None = None,
     trim: Path | None = None,

@@ -13,9 +13,18 @@ from typing import Annotated, Self
 from cyclopts import Parameter
 from rich.console import Console, RenderableType
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as RichProgress
 from rich.table import Table
+from rich.text import Text
 
 from holdfast.commands.waiting import note_progress
 from holdfast.commands.words import facts
@@ -31,6 +40,10 @@ UNWRAPPED = 10_000
 """Width in characters for a file or pipe, where no line wraps and a table is as wide as its content."""
 Json = Annotated[bool, Parameter(name="--json", negative=""), OUTPUT]
 """Asks for one JSON object in place of tables."""
+
+
+TELLING = 0.05
+"""Share of a step that must be done before its time left is estimated."""
 
 
 @contextmanager
@@ -49,7 +62,7 @@ def shown_progress() -> Iterator[Progress]:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        _TimeLeft(),
     )
     with RichProgress(*columns, console=console, transient=True) as bars:
         yield _Bars(bars)
@@ -121,6 +134,19 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     return made
 
 
+def _is_telling(done: float, total: float) -> bool:
+    """True once enough is done to estimate the time left. The first parts may be far larger than the others."""
+    return done > 0 and done >= TELLING * total
+
+
+class _TimeLeft(TimeRemainingColumn):
+    """The time left, once enough of the step is done."""
+
+    def render(self, task: Task) -> Text:
+        """Renders the time, or nothing."""
+        return super().render(task) if _is_telling(task.completed, task.total or 0) else Text("")
+
+
 class _Bars:
     """Draws one bar per step that runs, and replaces a finished one with a line."""
 
@@ -172,7 +198,7 @@ class _Lines:
             self.counts.pop(label, None)
             self.counts[label] = count
             if not done or done >= total or now - self.last > SECONDS_BETWEEN_LINES:
-                rate = (now - begun) / (done - before) if before < done else 0.0
+                rate = (now - begun) / (done - before) if _is_telling(done - before, total) else 0.0
                 self._write(
                     f"{label}{count}" + (f", {rate * (total - done):.0f} s left" if rate and done < total else "")
                 )

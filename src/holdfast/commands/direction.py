@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from holdfast.commands.console import Json, show, shown_progress, table
+from holdfast.commands.console import Json, show, shown_progress, table, unless_quiet
 from holdfast.commands.help_page import new_app
 from holdfast.commands.once import ExistOk, Once
 from holdfast.commands.parameters import Generation, Judging, SafetyJudge, Seed, Suite
@@ -21,6 +21,7 @@ from holdfast.models.options import GenerateOptions
 from holdfast.option_groups import METHOD
 from holdfast.p_values import p_text
 from holdfast.pipeline.options import JudgeOptions, SuiteFiles
+from holdfast.prompts.readable import require_readable
 from holdfast.wrong_files import require_kind
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ PROVE = (
     "Whether it means in this model what it meant in the other, this does not show: `holdfast direction test {target} "
     "{out}` compares it with shuffled labels on prompts, and `holdfast direction steer` with random directions."
 )
+OF_P = "p compares the mean / spread of the margin with that of shuffled labels, and not the share of pairs."
+"""Explains the p value of `direction find`."""
+OF_LENGTH = "Pairs of equal length show nothing about length, so the control by length leaves them out."
+"""Explains why that control may have fewer pairs."""
 SHOWN_LAYERS = 8
 """Layers that the table lists, the best ones first."""
 
@@ -83,6 +88,7 @@ def find(
     json
         Print one JSON object in place of tables.
     """
+    require_readable(positive, negative)
     from holdfast.pipeline.directions import find_direction
 
     with shown_progress() as progress:
@@ -91,7 +97,8 @@ def find(
         )
     result = {"out": str(out), "layer": made.layer, "norm": made.norm, "length": float(made.vector.norm())}
     result |= {"recognised": made.made_by["recognised"], "layers": [_layer_json(rated) for rated in found.layers]}
-    show(result, [_recognition_table(found), _layer_table(found)], json, note=f"Direction: {out}")
+    note = f"Direction: {out}" + unless_quiet(f"\n{OF_P} {OF_LENGTH}")
+    show(result, [_recognition_table(found), _layer_table(found)], json, note=note)
 
 
 @direction.command(name="test")
@@ -110,6 +117,7 @@ def recognise(model: OwnModel, file: DirectionFile, *, positive: str, negative: 
     json
         Print one JSON object in place of tables.
     """
+    require_readable(positive, negative)
     from dataclasses import asdict
 
     from holdfast.pipeline.directions import recognise_on_files
@@ -133,7 +141,7 @@ def recognise(model: OwnModel, file: DirectionFile, *, positive: str, negative: 
         "length": asdict(tested.length),
     }
     header = ("by", "share", "mean / spread of the margin")
-    show(result, [table("Pairs told apart (chance: 0.5)", header, rows)], json)
+    show(result, [table("Pairs told apart (chance: 0.5)", header, rows)], json, note=unless_quiet(OF_LENGTH))
 
 
 def _recognition_table(found: "Found") -> "Table":

@@ -26,6 +26,7 @@ from holdfast.models.options import GenerateOptions, ServedOptions
 from holdfast.option_groups import MEASURED
 from holdfast.pipeline.options import JudgeOptions, MeasureOptions, SuiteFiles
 from holdfast.printable import printable
+from holdfast.prompts.readable import require_readable
 
 if TYPE_CHECKING:
     from holdfast.evaluate.agreement import Agreement
@@ -81,6 +82,7 @@ def evaluate(
     once = Once(exist_ok, "evaluate", out, out, locals())
     if once.says_done(json):
         return
+    require_readable(*suite.names)
     from holdfast.evaluate.lm_eval_tasks import LmEvalOptions
     from holdfast.pipeline.recipe import Recipe
 

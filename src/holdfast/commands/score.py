@@ -25,6 +25,7 @@ from holdfast.pipeline.options import (
     refuse_no_gradient,
     uses_objective,
 )
+from holdfast.prompts.readable import require_readable
 
 if TYPE_CHECKING:
     from holdfast.pipeline.scoring_spec import Scored, ScoringSpec
@@ -88,6 +89,7 @@ def score(
     once = Once(exist_ok, "score", out, out, locals())
     if once.says_done(json):
         return
+    _require_prompts(prompts, options, neurons)
     judge = judge if neurons.compares(options) else _usual_judge(options, judge)
     with shown_progress() as progress:
         from holdfast.pipeline.scoring import score_model
@@ -101,6 +103,14 @@ def score(
         where = _where(out, "mask" if layers.keep else "scores", progress)
     once.record()
     _show_scores(spec, result, tables, where, json)
+
+
+def _require_prompts(prompts: str, options: ScoringOptions, neurons: NeuronOptions) -> None:
+    """Raises ValueError for prompts that cannot be read, before libraries are loaded. Some methods read none."""
+    if options.method != ScoringOptions().method and neurons.unit == "weight":
+        return
+    require_readable(prompts, responses=OBJECTIVES[options.objective].given)
+    require_readable(neurons.against)
 
 
 def _usual_judge(options: ScoringOptions, judge: str | None) -> str | None:

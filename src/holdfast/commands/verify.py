@@ -19,6 +19,7 @@ from holdfast.models.options import GenerateOptions
 from holdfast.option_groups import METHOD, STEERED
 from holdfast.pipeline.options import JudgeOptions, SuiteFiles, VerifyOptions
 from holdfast.progress import hidden
+from holdfast.prompts.readable import require_readable
 
 if TYPE_CHECKING:
     from holdfast.evaluate.contrast import Contrast
@@ -88,6 +89,8 @@ def verify(
     json
         Print one JSON object in place of tables.
     """
+    require_readable(*suite.names)
+    require_readable(refusals, responses="refusals")
     if verified.project_out is not None or verified.zero:
         ratios = None if options.ratios == VerifyOptions().ratios else options.ratios
         idle = {

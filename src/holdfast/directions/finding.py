@@ -22,7 +22,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from holdfast.directions.difference_in_means import difference_in_means, margins
-from holdfast.p_values import rank_p_value
+from holdfast.p_values import p_text, rank_p_value
+from holdfast.wilson import wilson_interval
 
 FEWEST_PAIRS = 10
 FOLDS = 5
@@ -81,9 +82,9 @@ class Recognition:
         return rank_p_value(own, [one.separation for one in self.shuffled]) if own > 0 else 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Found:
-    """A vector, its layer, and what was measured on the way."""
+    """A vector, its layer, and what was measured on the way. Print it for the direction and its controls in a line."""
 
     vector: Float[Tensor, " d_model"]
     layer: int
@@ -92,6 +93,23 @@ class Found:
     layers: tuple[RatedLayer, ...]
     """Layers that could be chosen, rated on the first half."""
     recognition: Recognition
+
+    def __repr__(self) -> str:
+        tested = self.recognition
+        best = max((one.recognised.share for one in tested.random), default=0.0)
+        return (
+            f"<Found: layer {self.layer}, tells {_share_words(tested.direction.recognised)} of the pairs apart, best "
+            f"random {best:.2f}, length alone {_share_words(tested.length)}, separation "
+            f"{tested.direction.separation:.2f} (p {p_text(tested.p_shuffled)} against shuffled labels)>"
+        )
+
+
+def _share_words(counted: Counted) -> str:
+    """Writes a share with its interval: '0.88 [0.77, 0.94] n=64'."""
+    if not counted.n:
+        return "none n=0"
+    low, high = wilson_interval(counted.share, counted.n)
+    return f"{counted.share:.2f} [{low:.2f}, {high:.2f}] n={counted.n}"
 
 
 def split_pairs(count: int, seed: int) -> tuple[list[int], list[int]]:

@@ -13,6 +13,7 @@ import torch
 from huggingface_hub import try_to_load_from_cache
 from torch import nn
 
+from holdfast.built_in import given_name
 from holdfast.made_by import Made, model_name, other_model_words
 from holdfast.models.fingerprints import fingerprint_of
 from holdfast.models.given import stored_name
@@ -46,8 +47,8 @@ def require_base(
     base = fingerprint_of(parameters)
     if made.base == base:
         return
-    name, dtype = stored_name(model), next(iter(parameters.values())).dtype
-    stored = _files_of(made, name)
+    stored_as, dtype = stored_name(model), next(iter(parameters.values())).dtype
+    stored, name = _files_of(made, stored_as), stored_as and given_name(stored_as)
     if stored is not None:
         raise ValueError(
             f"{what} was made for {(model_name(made.made_by) or name)!r}, and the weights in memory differ from its "

@@ -84,7 +84,7 @@ def generate(
     batches = _batches(model, lengths, options)
     devices = [model.device] if model.device.type == "cuda" else []
     rooms = rooms_for_responses(model, lengths, options.max_new_tokens)
-    label, before = f"answering {counted(len(asked), 'prompt')}, tokens", 0
+    label, before = _label(len(prompts), len(asked)), 0
     if not responses:
         progress(label, 0, sum(rooms))
     with torch.random.fork_rng(devices=devices):
@@ -103,6 +103,12 @@ def generate(
             progress(label, before, sum(rooms))
     responses = _joined(responses)
     return [responses[position] for position in range(len(asked))]
+
+
+def _label(num_prompts: int, num_responses: int) -> str:
+    """Names the step in its progress, with the number of responses where a prompt gets several."""
+    several = f" with {counted(num_responses, 'response')}" if num_responses > num_prompts else ""
+    return f"answering {counted(num_prompts, 'prompt')}{several}, tokens"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from torch import nn
 
+from holdfast.built_in import given_name
+
 if TYPE_CHECKING:
     from holdfast.models.load import LoadedModel
 
@@ -31,7 +33,7 @@ def stored_name(model: nn.Module) -> str | None:
 def model_words(model: nn.Module) -> str:
     """Names a model in an error: by the name or folder that it was loaded from, with its class."""
     kind, name = type(model).__name__, stored_name(model)
-    return f"{name!r} ({kind})" if name else f"this {kind}"
+    return f"{given_name(name)!r} ({kind})" if name else f"this {kind}"
 
 
 def require_module(given: object) -> None:

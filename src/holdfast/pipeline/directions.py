@@ -29,7 +29,7 @@ from holdfast.made_by import Meta, count_shared, model_entry, prompts_entry, ver
 from holdfast.models.activation_sites import residual_sites
 from holdfast.models.load import LoadedModel, load_model, require_model_name
 from holdfast.outcomes import Rate
-from holdfast.pipeline.outputs import refuse_existing
+from holdfast.pipeline.outputs import refuse_existing, refuse_unwritable
 from holdfast.progress import Progress, silent
 from holdfast.prompts.locate import require_set_name
 from holdfast.prompts.sources import load_prompts
@@ -110,6 +110,7 @@ def find_direction(
     layer: int | None = None,
     as_text: bool = False,
     seed: int = 0,
+    overwrite: bool = False,
     progress: Progress = silent,
 ) -> tuple[Direction, Found]:
     """Finds a direction on one half of the pairs, tests it on the other half, and saves it.
@@ -117,16 +118,17 @@ def find_direction(
     Example:
         >>> harmful, harmless = "testbed:harmful_calibration#first=40", "testbed:harmless#first=40"
         >>> direction, found = find_direction("testbed:aligned", harmful, harmless, "direction.safetensors")
-        >>> print(found.recognition.direction.recognised)
+        >>> print(found)
 
     Args:
         model: folder or hub id.
         positive: prompts of the side to which the direction points, a file or a built-in set.
         negative: prompts of the other side. The n-th of both form a pair.
-        out: file for the direction.
+        out: file for the direction. One that exists is refused, unless `overwrite` is True.
         layer: layer of the states. None takes the one that tells the first half apart best.
         as_text: True reads the prompts as plain text, without the chat template.
         seed: seed of the split into halves.
+        overwrite: True replaces an existing file.
         progress: called with a label, the steps done and all steps.
 
     Returns:
@@ -138,7 +140,7 @@ def find_direction(
     _require_names(model, positive, negative, out)
     require_seed(seed)
     out = Path(out)
-    refuse_existing(out)
+    refuse_unwritable(out) if overwrite else refuse_existing(out)
     pairs = load_pairs(positive, negative)
     split_pairs(len(pairs), seed)  # refuses too few of them before the model is read
     loaded = load_model(model, progress=progress)

@@ -89,7 +89,7 @@ def _reads_refusals(config: PreTrainedConfig, options: JudgeOptions) -> bool:
 
 def require_judge_name(given: object) -> None:
     """Raises ValueError for a judge that is given as an object in place of its name."""
-    require_name(given, "a judge", "give a folder, a hub id, testbed:guard or api:MODEL")
+    require_name(given, "a judge", "give a folder, a hub id, testbed:guard, api:MODEL, or 'refusal' for the rules")
 
 
 @checked_call

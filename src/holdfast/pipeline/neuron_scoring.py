@@ -11,7 +11,7 @@ from holdfast.made_by import prompts_entry
 from holdfast.models.load import LoadedModel, load_model
 from holdfast.pipeline.inputs import digest_of
 from holdfast.pipeline.outputs import unfinished
-from holdfast.pipeline.scoring_files import examples_of, files_of, responses_of, save_responses
+from holdfast.pipeline.scoring_files import examples_of, files_of, remove_beside, responses_of, save_responses
 from holdfast.pipeline.scoring_sources import ComparedPrompts, GivenExchanges, JudgedPrompts
 from holdfast.pipeline.scoring_spec import Scored, ScoringSpec
 from holdfast.progress import Progress, step
@@ -41,6 +41,8 @@ def score_neurons_to_files(source: GivenExchanges | JudgedPrompts | ComparedProm
             loaded, made.objective, _options(spec), progress, keep=folder, beside=beside,
             others=_encoded(loaded, others),
         )  # fmt: skip
+        if spec.overwrite:
+            remove_beside(spec.out)
         if made.responses:
             save_responses(responses_of(spec.out), made.responses)
         with step(progress, "saving scores"):

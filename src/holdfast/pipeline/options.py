@@ -255,6 +255,12 @@ class SuiteFiles(Options):
     task: str | None = None
     """Questions of the task that the model is adapted to, with exact answers."""
 
+    @property
+    def names(self) -> list[str]:
+        """Names of all sets that are given."""
+        others = (self.harmless, self.borderline, self.questions, self.task)
+        return [*self.harmful, *(name for name in others if name is not None)]
+
 
 class MeasureOptions(Options):
     """Measures of `evaluate` in addition to the rates of its prompt sets."""

@@ -20,7 +20,7 @@ from holdfast.pipeline.neuron_scoring import score_neurons_to_files
 from holdfast.pipeline.objectives import refuse_other_unit
 from holdfast.pipeline.options import JudgeOptions, NeuronOptions, ScoringOptions
 from holdfast.pipeline.outputs import unfinished
-from holdfast.pipeline.scoring_files import convergence_of, files_of, responses_of, save_responses
+from holdfast.pipeline.scoring_files import convergence_of, files_of, remove_beside, responses_of, save_responses
 from holdfast.pipeline.scoring_sources import ComparedPrompts, GivenExchanges, JudgedPrompts, Source, read_source
 from holdfast.pipeline.scoring_spec import Scored, ScoringSpec, require_spec
 from holdfast.progress import Progress, silent, step
@@ -44,6 +44,7 @@ def score_safety(
     judging: JudgeOptions = JudgeOptions(),
     generation: GenerateOptions = GenerateOptions(),
     seed: int = 0,
+    overwrite: bool = False,
     progress: Progress = silent,
 ) -> Scores:
     """Scores every weight by the judged safety of the model's own responses, as `holdfast score` does with a judge.
@@ -58,11 +59,12 @@ def score_safety(
         model: the model: a folder, a hub id or testbed:NAME.
         judge: the judge: a guard model or a classifier by its folder or hub id, testbed:guard, or api:MODEL.
         prompts: the harmful prompts: a file, the name of a public set, or testbed:NAME.
-        out: the file of the scores. One that exists is refused.
+        out: the file of the scores. One that exists is refused, unless `overwrite` is True.
         options: objective, method, and memory of the scoring.
         judging: options of the judge.
         generation: options of generation for the responses.
         seed: seed of the split into halves, and of noise.
+        overwrite: True replaces existing scores, and the files beside them, once the new scores are there.
         progress: called after every prompt.
 
     Raises:
@@ -77,6 +79,7 @@ def score_safety(
         judging=judging,
         generation=generation,
         seed=seed,
+        overwrite=overwrite,
     )
     return score_model(spec, progress).scores
 
@@ -89,6 +92,7 @@ def score_likelihood(
     *,
     options: ScoringOptions = REFUSAL_OPTIONS,
     seed: int = 0,
+    overwrite: bool = False,
     progress: Progress = silent,
 ) -> Scores:
     """Writes scores to `out`: the effect of every weight on the likelihood of given responses.
@@ -99,12 +103,21 @@ def score_likelihood(
     Example:
         >>> scores = score_likelihood("testbed:aligned", "testbed:refusals#first=8", "scores.safetensors")
 
+    Args:
+        model: the model: a folder, a hub id or testbed:NAME.
+        exchanges: harmful prompts with refusals, or questions with right answers: a file or a built-in set.
+        out: the file of the scores. One that exists is refused, unless `overwrite` is True.
+        options: objective, method, and memory of the scoring.
+        seed: seed of the split into halves, and of noise.
+        overwrite: True replaces existing scores, and the files beside them, once the new scores are there.
+        progress: called after every prompt.
+
     Raises:
-        ValueError: the objective is refusal_likelihood, and fewer than half of the responses are refusals, or it is
-            utility, and more than half are.
+        ValueError: an input is missing or wrong, or the file exists. Or the objective is refusal_likelihood, and fewer
+            than half of the responses are refusals, or it is utility, and more than half are.
     """
     out = Path(out) if isinstance(out, str) else out
-    spec = ScoringSpec(model=model, prompts=exchanges, out=out, options=options, seed=seed)
+    spec = ScoringSpec(model=model, prompts=exchanges, out=out, options=options, seed=seed, overwrite=overwrite)
     if isinstance(options, ScoringOptions) and not spec.objective.given:
         likelihoods = joined(names(lambda record: record.given))
         raise ValueError(
@@ -123,6 +136,7 @@ def score_neurons(
     method: str = "integrated_gradients",
     against: str | None = None,
     seed: int = 0,
+    overwrite: bool = False,
     progress: Progress = silent,
 ) -> Scores:
     """Writes scores of neurons to `out`: the effect of every MLP neuron on the likelihood of given refusals.
@@ -137,6 +151,7 @@ def score_neurons(
         method: integrated_gradients, alpha_weighted, gradient_times_activation, contrast or probe.
         against: harmless prompts, which contrast and probe compare with.
         seed: seed of the split into halves.
+        overwrite: True replaces existing scores, and the files beside them, once the new scores are there.
         progress: called with a label, the steps done and all steps.
 
     Raises:
@@ -146,7 +161,9 @@ def score_neurons(
     out = Path(out) if isinstance(out, str) else out
     options = ScoringOptions(objective="refusal_likelihood", method=method)
     neurons = NeuronOptions(unit="neuron", against=against)
-    spec = ScoringSpec(model=model, prompts=exchanges, out=out, options=options, neurons=neurons, seed=seed)
+    spec = ScoringSpec(
+        model=model, prompts=exchanges, out=out, options=options, neurons=neurons, seed=seed, overwrite=overwrite
+    )
     return score_model(spec, progress).scores
 
 
@@ -179,6 +196,8 @@ def _score_whole(source: Source, progress: Progress) -> Scored:
         halved = score_halves(
             loaded, made.objective, score_options, progress, seed=spec.seed, keep=folder, beside=beside
         )
+        if spec.overwrite:
+            first(lambda: remove_beside(spec.out))
         if made.responses:
             first(lambda: save_responses(responses_of(spec.out), made.responses))
         if spec.options.convergence:
@@ -218,7 +237,11 @@ def converge(
     loaded: LoadedModel, objective: Objective, options: ScoreOptions, seed: int = 0, progress: Progress = silent
 ) -> list[CurvePoint]:
     """Returns the curve of agreement over the number of prompts."""
-    halves = growing_halves(loaded, objective, options, progress, seed=seed)
+
+    def report(label: str, done: int, total: int) -> None:
+        progress(f"convergence: {label}", done, total)
+
+    halves = growing_halves(loaded, objective, options, report, seed=seed)
     return [
         CurvePoint(**asdict(stability(grown.first, grown.second)), num_prompts=grown.num_prompts) for grown in halves
     ]

@@ -56,6 +56,12 @@ def halves_stability(out: Path) -> Stability:
     return stability(load_whole_scores(first_half), load_whole_scores(second_half))
 
 
+def remove_beside(out: Path) -> None:
+    """Removes what an earlier scoring wrote beside its scores and a later one may not write: responses and curves."""
+    for path in (responses_of(out), convergence_of(out), examples_of(out), stability_of(out)):
+        path.unlink(missing_ok=True)
+
+
 def remove_rest(out: Path) -> None:
     """Removes files beside missing scores, unless an unfinished scoring will resume."""
     if not unfinished_folder(out).exists():

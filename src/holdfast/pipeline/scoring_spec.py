@@ -21,6 +21,7 @@ from holdfast.pipeline.options import (
     refuse_judging,
     refuse_no_gradient,
 )
+from holdfast.pipeline.outputs import refuse_unwritable
 from holdfast.pipeline.rendering import rendering_of
 from holdfast.pipeline.scoring_files import (
     convergence_of,
@@ -60,6 +61,8 @@ class ScoringSpec:
     layers: LayerWiseOptions = field(default_factory=LayerWiseOptions)
     neurons: NeuronOptions = field(default_factory=NeuronOptions)
     seed: int = 0
+    overwrite: bool = False
+    """True replaces the files of an earlier scoring once the new scores are there."""
 
     @property
     def by_neuron(self) -> bool:
@@ -138,7 +141,10 @@ def require_spec(spec: ScoringSpec) -> ScoringSpec:
     _require_names(spec)
     require_seed(spec.seed)
     spec = replace(spec, out=Path(spec.out))
-    first(lambda: refuse_outputs(spec.outputs, spec.out))
+    if spec.overwrite:
+        first(lambda: refuse_unwritable(spec.out))
+    else:
+        first(lambda: refuse_outputs(spec.outputs, spec.out))
     if spec.by_neuron:
         _refuse_by_neuron(spec)
     elif spec.layers.layer_wise:

@@ -22,6 +22,11 @@ class Selector:
     """True where the selector can match another mask's count in every tensor."""
 
 
+MAKE_UTILITY = (
+    "make them by `holdfast score MODEL --objective utility --prompts QUESTIONS --out utility.safetensors`, and add "
+    "`--utility utility.safetensors`"
+)
+"""Advice on how to get utility scores."""
 SELECTORS: Registry[Selector] = Registry("selector")
 
 
@@ -42,6 +47,9 @@ def find_selector(name: str, given: Collection[str]) -> Selector:
     taken = {*fields, *needed, *(["like"] if selector.takes_like else [])}
     if foreign := sorted(set(given) - taken):
         raise ValueError(f"selector {name!r} takes no {foreign[0]}; it takes {', '.join(sorted(taken))}.")
-    if missing := [option for option in needed if option not in given]:
+    missing = [option for option in needed if option not in given]
+    if "utility" in missing:
+        raise ValueError(f"selector {name!r} needs utility scores; {MAKE_UTILITY}.")
+    if missing:
         raise ValueError(f"selector {name!r} needs {missing[0]}; give --{missing[0]}, or choose another selector.")
     return selector
