@@ -476,7 +476,8 @@ EXCHANGES = [Exchange("how ?", "like this .")]
         ),
         (
             lambda tiny: holdfast.score_safety("testbed:aligned", RefusalJudge(), "testbed:harmful", "scores"),
-            "the name or path of a judge was expected, got RefusalJudge; give a folder, a hub id, testbed:guard, api:MODEL, or .refusal",
+            "the name or path of a judge was expected, got RefusalJudge; give a folder, a hub id, testbed:guard, "
+            "api:MODEL, or .refusal",
         ),
     ],
 )

@@ -64,10 +64,10 @@ def test_safe_lora_projects_an_adapter(tmp_path, capsys):
         (["--selector", "safety_only", "--scores", "s"], "selector safety_only needs utility, and there are none"),
         (
             ["--selector", "random", "--scores", "s"],
-            "scores has no effect with selector random; leave one of them out.",
+            "--scores has no effect with --selector random; leave one of them out.",
         ),
-        (["--mask", "m", "--task", "t"], "a mask is put back whole, so nothing can be halved for the task"),
-        (["--mask", "m", "--refusals", "r"], "refusals has no effect with a mask"),
+        (["--mask", "m", "--task", "t"], "a --mask is put back whole, so nothing can be halved for the --task"),
+        (["--mask", "m", "--refusals", "r"], "--refusals has no effect with a --mask"),
         (["--selector", "top", "--scores", "{tmp}/other"], "not scores"),
         (["--selector", "top", "--scores", "nothing"], "scores file 'nothing' does not exist"),
         (["--refusals", "testbed:harmless_exchanges#first=8"], "refus"),

@@ -80,11 +80,11 @@ def test_a_file_without_responses_is_said_to_have_no_refusals(tmp_path):
     ) as told:
         load_given(str(file), REFUSALS)
     assert "#response" not in str(told.value)
-    assert str(told.value).endswith(
+    assert (
         "every prompt; 'target' begins an answer that complies, and is no refusal; for refusals take a sentence such "
         'as "I can\'t help with that.", or let `holdfast evaluate` answer the prompts and keep the responses that '
-        "refuse."
-    )
+        "refuse; a row is like "
+    ) in str(told.value)
     with pytest.raises(ValueError, match="0 of 2 responses"):
         load_given(f"{file}#response=target", REFUSALS)
     file.write_text("goal,reply\nbreak it,No\nbend it,No\n")

@@ -39,7 +39,7 @@ def test_a_user_turn_and_its_answer_are_read(written, row):
 @pytest.mark.parametrize("row", [{"messages": [USER]}, {"prompt": [USER]}, {"conversations": [USER]}])
 def test_a_user_turn_alone_is_a_prompt_and_no_exchange(written, row):
     assert load_prompts(written(row)) == [Prompt("mend it")]
-    with pytest.raises(ValueError, match=r":1 has no responses: it has '(messages|prompt|conversations)', and"):
+    with pytest.raises(ValueError, match=r":1 has no responses: '(messages|prompt|conversations)' lacks"):
         load_exchanges(written(row))
 
 

@@ -83,7 +83,7 @@ def refuse_number_above_one(condition: Condition) -> None:
         if one.left.end != "unscored" and max(numbers, default=0.0) > 1:
             raise ValueError(
                 f"the condition {condition.text!r} compares a share, which is at most 1, with {max(numbers):g}; "
-                f"write {percentage_advice(max(numbers))}."
+                f"write {percentage_advice(max(numbers)) or '1% as 0.01'}."
             )
 
 
