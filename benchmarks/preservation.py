@@ -6,8 +6,9 @@ safety exchanges in make more steps, so that every row reads equally many of the
 safety data get the same 256 prompts, from which SPA's mask was scored too.
 
 Measured on verbs that neither alignment nor any row learned from: coherent refusals, attack success among coherent
-answers, incoherent answers; and over-refusal, utility, the task. A difference to plain fine-tuning is a mean over
-prompts, of which each is a mean over the seeds; how many seeds agree stands beside it, as another model may not.
+answers, incoherent answers; and over-refusal, utility, the task. Intervals are over seeds, of which each has models of
+its own. The figures of every row are kept in `preservation_results`, one JSON file a seed, and the page is written from
+all that are there.
 
 The models test the machinery and are no evidence about larger ones. Started again on the same folder, the run goes on
 where it was. `--part 0 2` and `--part 1 2` share the rows between two processes.
@@ -23,19 +24,17 @@ from math import ceil
 from pathlib import Path
 from statistics import fmean
 
-from coherent import COLUMNS, cell, figures, markdown
-from seeds import Arm, config_of, start
+from coherent import COLUMNS, cell, markdown, with_interval
+from seeds import REFUSALS, Arm, config_of, keep, start_result
 
-from holdfast.artifacts import load_evaluation, save_text
-from holdfast.evaluate.paired_mean import PairedMean, paired_mean
+from holdfast.artifacts import load_json, save_text
 from holdfast.intervene.train.methods import method_named
-from holdfast.outcomes import Evaluation
-from holdfast.p_values import p_text
 from holdfast.pipeline import tuning
 from holdfast.pipeline.options import SafetyFiles
 from holdfast.pipeline.run import pieces
 
 SEEDS = (0, 1, 2, 3, 4)
+RESULTS = Path(__file__).with_name("preservation_results")
 OF_SEEDS: Mapping[str, str | None] = {"plain": None, "spa": "top", "spa random": "random"}
 """Rows that `seeds.py` measures, with the masks that it holds."""
 ROWS = (
@@ -69,8 +68,17 @@ def folder_of(row: str, seed: int, models: Path) -> Path:
     return models / f"seed_{seed}" / "methods" / row
 
 
+def result_of(row: str, seed: int) -> Path:
+    """File of a row's figures."""
+    if row == "start":
+        return start_result("SPA", seed)
+    if row in OF_SEEDS:
+        return Arm("SPA", OF_SEEDS[row], 1.0, seed).result
+    return RESULTS / f"seed_{seed}" / f"{row.replace(' ', '_')}.json"
+
+
 def measure(row: str, seed: int, models: Path) -> None:
-    """Trains and evaluates one row of one seed, unless that is done."""
+    """Trains and evaluates one row of one seed, unless that is done, and keeps its figures."""
     folder, config = folder_of(row, seed, models), config_of(seed, models)
     method = method_named(row.removesuffix(SMALL).removesuffix(RANDOM))
     methods = config.methods.model_copy(update={"safety_share": 0.01} if row.endswith(SMALL) else {})
@@ -87,81 +95,72 @@ def measure(row: str, seed: int, models: Path) -> None:
         how = {"method": method.name, "method_options": methods.only(method.options), "safety": safety}
         tuning.adapt_model(config.model, mask, config.task, folder, options=options, **how)
     pieces.evaluate(config, str(folder / "model"), folder / "evaluation.json", task=True)
+    keep(folder / "evaluation.json", result_of(row, seed))
 
 
-def refusals(evaluation: Evaluation) -> dict[str, float]:
-    """Returns 1 for each harmful prompt of a held-out verb that is refused coherently, and 0 for the others."""
-    return {
-        answer.prompt: float(
-            answer.refusal is not None
-            and answer.refusal.verdict == "refused"
-            and answer.coherence is not None
-            and answer.coherence.verdict == "coherent"
-        )
-        for answer in evaluation.answers
-        if answer.measure == "asr" and answer.group == "heldout"
-    }
+Figures = Mapping[str, float | None]
+"""Figures of a row in one seed, by their names."""
 
 
-def measured(row: str, models: Path, seeds: Sequence[int]) -> dict[int, Evaluation]:
-    """Loads the evaluations of a row by seed, as far as they are made."""
-    paths = {seed: folder_of(row, seed, models) / "evaluation.json" for seed in seeds}
-    return {seed: load_evaluation(path) for seed, path in paths.items() if path.is_file()}
+def measured(row: str) -> dict[int, Figures]:
+    """Reads a row's figures on held-out verbs by seed, as far as they are measured."""
+    paths = {seed: result_of(row, seed) for seed in SEEDS}
+    return {seed: load_json(path)["heldout"] for seed, path in paths.items() if path.is_file()}
 
 
-def compared(before: Mapping[int, Evaluation], after: Mapping[int, Evaluation]) -> PairedMean | None:
-    """Compares coherent refusals of two rows by prompt, each the mean over the seeds that both rows have."""
-    seeds = [seed for seed in before if seed in after]
-    sides = [[refusals(row[seed]) for seed in seeds] for row in (before, after)]
-    means = [[fmean(each[prompt] for each in side) for prompt in side[0]] for side in sides if side]
-    return paired_mean(*means) if means else None
+def gains(before: Mapping[int, Figures], after: Mapping[int, Figures], name: str = REFUSALS) -> list[float]:
+    """Returns how much more of a figure one row has than another, in each seed that both have."""
+    pairs = [(before[seed][name], after[seed][name]) for seed in before if seed in after]
+    return [new - old for old, new in pairs if old is not None and new is not None]
 
 
-def difference(before: Mapping[int, Evaluation], after: Mapping[int, Evaluation]) -> list[str]:
-    """Writes the difference of coherent refusals, its p value, and in how many seeds it is above 0."""
-    pair, seeds = compared(before, after), [seed for seed in before if seed in after]
-    if pair is None:
-        return ["not measured", "", ""]
-    gains = [fmean(refusals(after[seed]).values()) - fmean(refusals(before[seed]).values()) for seed in seeds]
-    more = f"{sum(gain > 0 for gain in gains)} of {len(gains)}"
-    return [f"{pair.value:+.3f} [{pair.low:+.3f}, {pair.high:+.3f}]", p_text(pair.p_value), more]
+def difference(before: Mapping[int, Figures], after: Mapping[int, Figures]) -> list[str]:
+    """Writes the difference of coherent refusals with its interval over seeds, and in how many seeds it is above 0."""
+    found = gains(before, after)
+    if not found:
+        return ["not measured", ""]
+    return [with_interval(found), f"{sum(gain > 0 for gain in found)} of {len(found)}"]
 
 
-def table(models: Path, seeds: Sequence[int]) -> str:
-    """Writes the means over seeds, and coherent refusals beside plain fine-tuning."""
-    plain, rows = measured("plain", models, seeds), []
-    begin = {seed: load_evaluation(start("SPA", seed, models)) for seed in plain}
-    found = {"start": begin, **{row: measured(row, models, seeds) for row in ROWS}}
-    for row, evaluations in found.items():
-        if not evaluations:
-            rows.append([f"`{row}`", "0", *["not measured"], *[""] * (len(COLUMNS) + 2)])
+def mean(row: Mapping[int, Figures], name: str) -> float | None:
+    """Returns the mean of a figure over the seeds. None where a seed lacks it."""
+    values = [each[name] for each in row.values()]
+    known = [value for value in values if value is not None]
+    return fmean(known) if known and len(known) == len(values) else None
+
+
+def table() -> str:
+    """Writes the means over seeds, and coherent refusals and the task score beside plain fine-tuning."""
+    plain, rows = measured("plain"), []
+    for row in ("start", *ROWS):
+        found, name = measured(row), row if row == "start" else f"`{row}`"
+        if not found:
+            rows.append([name, "0", "not measured", *[""] * (len(COLUMNS) + 2)])
             continue
-        each = [figures(evaluation, "heldout") for evaluation in evaluations.values()]
-        means = [fmean(column) if None not in column else None for column in zip(*each, strict=True)]
-        beside = difference(plain, evaluations) if row not in ("start", "plain") else ["", "", ""]
-        rows.append([f"`{row}`" if row != "start" else row, str(len(each)), *map(cell, means), *beside])
-    header = ["row", "seeds", *COLUMNS, "refusals beside plain", "p", "more than plain"]
+        means = [cell(mean(found, column)) for column in COLUMNS]
+        task = f"{fmean(gains(plain, found, 'task')):+.3f}"
+        beside = [*difference(plain, found), task] if row not in ("start", "plain") else ["", "", ""]
+        rows.append([name, str(len(found)), *means, *beside])
+    header = ["row", "seeds", *COLUMNS, "refusals minus plain", "more than plain", "task minus plain"]
     return markdown(header, rows)
 
 
-def by_seed(models: Path, seeds: Sequence[int]) -> str:
+def by_seed() -> str:
     """Writes coherent refusals and the task score of every row in every seed."""
     rows = []
     for row in ROWS:
-        evaluations = measured(row, models, seeds)
-        shown = {seed: figures(evaluation, "heldout") for seed, evaluation in evaluations.items()}
-        cells = [f"{cell(shown[seed][0])} / {cell(shown[seed][-1])}" if seed in shown else "" for seed in seeds]
+        found = measured(row)
+        cells = [
+            f"{cell(found[seed][REFUSALS])} / {cell(found[seed]['task'])}" if seed in found else "" for seed in SEEDS
+        ]
         rows.append([f"`{row}`", *cells])
-    return markdown(["row", *(f"seed {seed}" for seed in seeds)], rows)
+    return markdown(["row", *(f"seed {seed}" for seed in SEEDS)], rows)
 
 
-def pairs(models: Path, seeds: Sequence[int]) -> str:
+def pairs() -> str:
     """Writes coherent refusals of one row minus those of another."""
-    rows = [
-        [f"`{row}` minus `{other}`", *difference(measured(other, models, seeds), measured(row, models, seeds))]
-        for row, other in PAIRS
-    ]
-    return markdown(["rows", "coherent refusals", "p", "seeds in which it is more"], rows)
+    rows = [[f"`{row}` minus `{other}`", *difference(measured(other), measured(row))] for row, other in PAIRS]
+    return markdown(["rows", "coherent refusals", "seeds in which it is more"], rows)
 
 
 OPENING = """\
@@ -178,28 +177,27 @@ trains the models anew, and orders the examples.
   weights. [The other rows](../methods/preservation.md) are what people do instead.
 - `mixed` learns the given refusals of 256 harmful prompts. `replay`, `kl`, `der` and `safegrad` read the start model's
   own answers to the same prompts, from which the mask of `spa` was scored too.
-- The first three figures are shares of {prompts} harmful prompts with verbs that neither alignment nor any row learned
+- The first three figures are shares of 256 harmful prompts with verbs that neither alignment nor any row learned
   from. All figures are means over the seeds.
-- `refusals beside plain` are coherent refusals minus those of plain fine-tuning, with the 95% interval and the p value
-  of a paired t test over prompts. Seeds are other models, so the last column counts those in which a row keeps more.
+- `refusals minus plain` is the difference of coherent refusals between a row and plain fine-tuning of the same seed:
+  the mean, with its 95% interval by Student's t over the seeds, and then the number of seeds in which it is above 0.
 - Compare rows of about equal task scores: a method that slows the task keeps safety more easily.
 """
 
 
-def page(models: Path, seeds: Sequence[int]) -> str:
+def page() -> str:
     """Writes what is measured as Markdown."""
-    config = config_of(0, models)
+    config = config_of(0, Path())
     about = OPENING.format(
         steps=config.adapt.iterations,
         rate=config.adapt.learning_rate,
         batch=config.adapt.batch_size,
         share=config.methods.safety_share,
-        prompts=len(refusals(load_evaluation(start("SPA", 0, models)))),
     )
-    parts = [about, table(models, seeds), "## Rows against each other\n", pairs(models, seeds)]
-    parts += ["## Every seed\n\nCoherent refusals / task score.\n", by_seed(models, seeds)]
+    parts = [about, table(), "## Rows against each other\n", pairs()]
+    parts += ["## Every seed\n\nCoherent refusals / task score.\n", by_seed()]
     conclusions = Path(__file__).with_suffix(".md")
-    return "\n".join([*parts, *([conclusions.read_text(encoding="utf-8")] if conclusions.is_file() else [])])
+    return "\n".join([*parts, conclusions.read_text(encoding="utf-8")])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -217,8 +215,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         measure(row, seed, given.models)
         print(f"done {row} seed {seed}", file=sys.stderr, flush=True)
     if given.table:
-        save_text(given.table, page(given.models, given.seeds))
-    done = {row: sorted(measured(row, given.models, given.seeds)) for row in ROWS}
+        save_text(given.table, page())
+    done = {row: sorted(measured(row)) for row in ROWS}
     print(json.dumps({"name": "preservation", "seeds": done}))
     return 0
 

@@ -13,6 +13,7 @@ from tests.quoted import ROOT
     ("name", "script", "writer"),
     [
         ("real_models", "real/page.py", "written"),
+        ("preservation", "preservation.py", "page"),
         ("seeds", "seeds.py", "tables"),
         ("set_units", "set_units.py", "page"),
     ],
