@@ -36,7 +36,7 @@ def test_whole_numbers_come_alone_in_lists_and_in_ranges(given, layers):
 
 @pytest.mark.parametrize("wrong", ["12-10", "a-b", "1,,2", "-", "1-2-3", "1.5-2"])
 def test_what_is_no_number_and_no_range_is_refused(wrong):
-    with pytest.raises(OptionsError, match="valid integer"):
+    with pytest.raises(OptionsError, match="give a whole number"):
         Lists(layers=(wrong,))
 
 

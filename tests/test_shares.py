@@ -65,7 +65,7 @@ def test_a_share_above_1_is_told_how_percent_are_written(capsys):
     assert call(["plan-gate", "--fail-if", "asr > before", "--discordance", "5"]) == 2
     assert capsys.readouterr().err.endswith("give a number below 1; write 5% as 0.05; see --help.\n")
     assert call(["reproduce", "report", "--tolerance", "5"]) == 2
-    assert capsys.readouterr().err.endswith("Must be < 1. Write 1% as 0.01.\n")
+    assert capsys.readouterr().err.endswith("Must be < 1. Write 5% as 0.05.\n")
 
 
 def test_python_and_conditions_say_so_too():
@@ -73,5 +73,5 @@ def test_python_and_conditions_say_so_too():
         TopOptions(fraction="5%")  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match=r"does not parse: measures are shares, so give 0.05 in place of 5%"):
         parse_condition("refusal < before - 5%")
-    with pytest.raises(ValueError, match="max_new_tokens is '5%'; input should be a"):
+    with pytest.raises(ValueError, match="max_new_tokens is '5%'; give a whole number"):
         GenerateOptions(max_new_tokens="5%")  # pyright: ignore[reportArgumentType]

@@ -37,7 +37,8 @@ def test_a_value_stays_and_a_path_is_loaded_and_anything_else_is_named(taken, sa
     assert taken(tmp_path / "file") == taken(str(tmp_path / "file")) == value
     for other in (None, 3, [value]):
         with pytest.raises(
-            ValueError, match=rf"expected, got {type(other).__name__}; give .*{type(value).__name__}, or th"
+            ValueError,
+            match=rf"expected, got {type(other).__name__}; give .*{type(value).__name__}( such as .*)?, or th",
         ):
             taken(other)
 

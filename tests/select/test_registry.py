@@ -26,8 +26,14 @@ def test_an_option_that_the_selector_does_not_take_is_refused_with_those_that_it
     assert all(option in str(caught.value) for option in SELECTORS[name].options.model_fields)
 
 
-@pytest.mark.parametrize(("name", "needed"), [("threshold", "threshold"), ("safety_only", "utility")])
-def test_what_a_selector_cannot_do_without_is_asked_for(name, needed):
-    with pytest.raises(ValueError, match=f"selector '{name}' needs {needed}; give --{needed}"):
+@pytest.mark.parametrize(
+    ("name", "needed", "remedy"),
+    [
+        ("threshold", "threshold", "threshold; give --threshold"),
+        ("safety_only", "utility", "utility scores; make them by `holdfast score MODEL --objective utility"),
+    ],
+)
+def test_what_a_selector_cannot_do_without_is_asked_for(name, needed, remedy):
+    with pytest.raises(ValueError, match=f"selector '{name}' needs {remedy}"):
         find_selector(name, ["layers"])
     assert find_selector(name, [needed]) is SELECTORS[name]

@@ -80,8 +80,8 @@ def compare(
     html
         File (.html) for a page of the verdict, each condition and all measures.
     responses
-        Changed prompts that Markdown, page and --json list with both responses, for each condition that did not pass.
-        They may be harmful. The page always lists safe ones.
+        Changed prompts, maybe harmful, to list with both responses for each condition that did not pass. The page
+        always lists safe ones.
     json
         Print one JSON object in place of tables.
     """

@@ -22,6 +22,8 @@ from holdfast.pipeline.options import (
     LayerWiseOptions,
     NeuronOptions,
     ScoringOptions,
+    refuse_generating,
+    refuse_judging,
     refuse_no_gradient,
     uses_objective,
 )
@@ -89,7 +91,8 @@ def score(
     once = Once(exist_ok, "score", out, out, locals())
     if once.says_done(json):
         return
-    _require_prompts(prompts, options, neurons)
+    if options.method == ScoringOptions().method and not neurons.compares(options):
+        _require_given(prompts, options.objective, judge, judging, generate)
     judge = judge if neurons.compares(options) else _usual_judge(options, judge)
     with shown_progress() as progress:
         from holdfast.pipeline.scoring import score_model
@@ -105,12 +108,15 @@ def score(
     _show_scores(spec, result, tables, where, json)
 
 
-def _require_prompts(prompts: str, options: ScoringOptions, neurons: NeuronOptions) -> None:
-    """Raises ValueError for prompts that cannot be read, before libraries are loaded. Some methods read none."""
-    if options.method != ScoringOptions().method and neurons.unit == "weight":
-        return
-    require_readable(prompts, responses=OBJECTIVES[options.objective].given)
-    require_readable(neurons.against)
+def _require_given(
+    prompts: str, objective: str, judge: str | None, judging: JudgeOptions, generate: GenerateOptions
+) -> None:
+    """Raises ValueError for prompts that cannot be read, or idle options, before libraries are loaded."""
+    given = OBJECTIVES[objective].given
+    if given:
+        refuse_judging(objective, judge, judging)
+        refuse_generating(objective, generate)
+    require_readable(prompts, responses=given)
 
 
 def _usual_judge(options: ScoringOptions, judge: str | None) -> str | None:

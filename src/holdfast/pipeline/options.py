@@ -79,6 +79,14 @@ def refuse_judging(objective: str, judge: str | None, options: "JudgeOptions") -
         )
 
 
+def refuse_generating(objective: str, generation: GenerateOptions) -> None:
+    """Raises ValueError for options of generation, with an objective of given responses."""
+    if generation.model_fields_set:
+        raise ValueError(
+            f"objective {objective} scores given responses and makes none; leave the options of generation out."
+        )
+
+
 OneResponse = Annotated[GenerateOptions, AfterValidator(refuse_samples), AfterValidator(refuse_other_engine)]
 
 

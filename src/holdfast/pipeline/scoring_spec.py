@@ -18,6 +18,7 @@ from holdfast.pipeline.options import (
     LayerWiseOptions,
     NeuronOptions,
     ScoringOptions,
+    refuse_generating,
     refuse_judging,
     refuse_no_gradient,
 )
@@ -283,10 +284,7 @@ def _require_responses_by_layer(spec: ScoringSpec) -> None:
 def _refuse_making_responses(spec: ScoringSpec) -> None:
     """Raises ValueError for options that make or read responses, with an objective of given responses."""
     objective = spec.options.objective
-    if spec.generation.model_fields_set:
-        raise ValueError(
-            f"objective {objective} scores given responses and makes none; leave the options of generation out."
-        )
+    refuse_generating(objective, spec.generation)
     if spec.layers.responses is not None:
         raise ValueError(f"objective {objective} has its responses beside the prompts; leave responses out.")
 

@@ -57,11 +57,11 @@ def next_steps(result: Comparison) -> list[str]:
     if failed:
         steps.append(f"Do not release this checkpoint as it is.{_answers(result)}")
         steps += [RESTORE] if any(one.measure.startswith(SAFETY) for one in failed) and not result.logs else []
-    steps += overshoot_steps(result)
     steps += [_decide(result)] if _open(result) else []
     steps += [IDLE] if any(one.cannot_fail for one in result.conditions) else []
     steps += [UNWATCHED] if result.unwatched else []
     steps += [LOSSES] if len(result.ungated_losses) > len(result.unwatched) else []
+    steps += overshoot_steps(result)
     return steps or [RECORD]
 
 
