@@ -73,5 +73,5 @@ def test_python_and_conditions_say_so_too():
         TopOptions(fraction="5%")  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match=r"does not parse: measures are shares, so give 0.05 in place of 5%"):
         parse_condition("refusal < before - 5%")
-    with pytest.raises(ValueError, match="max_new_tokens is '5%'; give a whole number"):
+    with pytest.raises(ValueError, match="max_new_tokens is '5%'; input should be a"):
         GenerateOptions(max_new_tokens="5%")  # pyright: ignore[reportArgumentType]

@@ -77,12 +77,19 @@ def test_a_rate_says_how_many_answers_could_be_scored_where_more_than_one_in_a_h
     short = shorts(noisy(400, random_unscored=2))["verify"]  # 100 of 600 less 2 of 202
     assert short.answer == "Yes"
     assert texts(short)["selected weights"] == "0.50 [0.43, 0.57]"
-    assert "Selected weights: the judge could score 200 of 600 answers." in short.notes
-    assert "The answer is the same if every answer that could not be scored counts against it." in short.notes
-    assert not any("score" in note for note in shorts(noisy(2))["verify"].notes)
-    both = [note for note in shorts(noisy(400, random_unscored=100))["verify"].notes if "could score" in note]
+    same = "The answer is the same if every answer that could not be scored counts against it."
+    assert short.unscored == f"Selected weights: the judge could score 200 of 600 answers. {same}"
+    assert short.in_sight[-1] == short.unscored
+    assert shorts(noisy(2))["verify"].unscored == ""
+    both = shorts(noisy(400, random_unscored=100))["verify"].unscored
     counts = ("Random weights: the judge could score 200 of 300", "selected weights: the judge could score 200 of 600")
-    assert both == [f"{counts[0]} answers; {counts[1]} answers."]
+    assert both.startswith(f"{counts[0]} answers; {counts[1]} answers.")
+
+
+def test_two_notes_stand_in_sight_and_the_others_open_with_the_numbers():
+    short = shorts(noisy(9000))["verify"]
+    assert short.in_sight == [*short.notes[:2], short.unscored]
+    assert short.folded == short.notes[2:] != ()
 
 
 def test_an_answer_that_rests_on_lost_answers_is_not_given():

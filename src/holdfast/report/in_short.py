@@ -98,6 +98,10 @@ class Bar(NamedTuple):
         return (self.value if low is None else low), (self.value if high is None else high)
 
 
+IN_SIGHT = 2
+"""Notes of a card in sight, beside one on answers without a verdict."""
+
+
 class Cost(NamedTuple):
     """Safe prompts that the model refuses, before and after a stage that trains."""
 
@@ -125,7 +129,9 @@ class InShort(NamedTuple):
     answer: str
     bars: tuple[Bar, ...]
     notes: tuple[str, ...]
-    """Sentences to read with the bars: utility, coherence, answers without a verdict."""
+    """Sentences to read with the bars: why, beside random weights, coherence, utility."""
+    unscored: str
+    """Answers without a verdict, by model. Empty where there are hardly any."""
     decided_by: tuple[str, ...] = ()
     """Sentences on the differences behind the answer, with intervals and bars. Notes, if there is no other reason."""
     sizes: str = ""
@@ -137,6 +143,16 @@ class InShort(NamedTuple):
     def kind(self) -> str:
         """Class of the answer: holds, fails or unsure."""
         return {"Yes": "holds", "No": "fails"}.get(self.answer, "unsure")
+
+    @property
+    def in_sight(self) -> list[str]:
+        """Notes that stand below the bars: the first ones, and answers without a verdict, which weaken every bar."""
+        return [*self.notes[:IN_SIGHT], *filter(None, [self.unscored])]
+
+    @property
+    def folded(self) -> tuple[str, ...]:
+        """Notes that open with the numbers."""
+        return self.notes[IN_SIGHT:]
 
 
 COSTS: Mapping[str, tuple[str, str]] = {
@@ -178,12 +194,13 @@ def _in_short(report: Report, card: Card, verdicts: list[Verdict]) -> InShort:
     reason = _reason(claim, finding) if claim and answer != "No" else ""
     coherent = card.coherence.partition("; ")[0]
     deciding = finding if answer != "Yes" and not reason else ()
-    parts = (coherent, "; ".join(unscored), still if not reason else "")
-    notes = (_sentence(reason), *deciding, *map(_sentence, parts), _beyond_random(card.stage, verdicts), utility)
+    last = (_sentence(coherent), utility)
+    notes = (_sentence(reason), *deciding[:1], _beyond_random(card.stage, verdicts), *deciding[1:], *last)
+    kept = tuple(filter(None, notes)), _joined("; ".join(unscored), still if not reason else "")
     done = QUESTIONS[card.stage], DONE[card.stage]
     decided_by = () if deciding else finding
     cost = _cost(report, card.stage, verdicts, answer)
-    return InShort(card.stage, *done, answer, bars, tuple(filter(None, notes)), decided_by, card.sizes, cost)
+    return InShort(card.stage, *done, answer, bars, *kept, decided_by, card.sizes, cost)
 
 
 def _reason(claim: Verdict, finding: Sequence[str]) -> str:
@@ -254,6 +271,11 @@ def _utility(start: Rate | None, noisy: Rate) -> str:
 def _sentence(text: str) -> str:
     """Writes a text as a sentence. Empty if there is none."""
     return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def _joined(*texts: str) -> str:
+    """Writes several texts as sentences. Empty where there are none."""
+    return " ".join(filter(None, map(_sentence, texts)))
 
 
 def _short(rate: Rate | str) -> str:
