@@ -8,6 +8,8 @@ ones, so they show whether a model refuses what is asked or how it is worded. A 
 random mask; the chosen masks are the same for all seeds.
 `neurons` trains whole neurons instead, as many weights in all: the rows of gate_proj and up_proj and the column of
 down_proj of those to which gradient times activation attributes most of the refusals' likelihood, or random ones.
+`lora` trains adapters of rank 1 on the attention, which have nearly as many numbers as 0.1% of the scored weights have
+weights. It reads as many refusals and harmless exchanges, in one random order.
 A cell is one tuning, and one JSON file in OUT/cells; a cell whose file is there is not run again. All compute in
 bfloat16; a mask's weights are trained as float32 copies.
 
@@ -17,8 +19,10 @@ bfloat16; a mask's weights are trained as float32 copies.
 
 import argparse
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import chain, cycle, islice
 from pathlib import Path
 
 from benchmarks.real.cells import (
@@ -35,9 +39,10 @@ from benchmarks.real.cells import (
 
 from holdfast.artifacts import load_mask, load_scores
 from holdfast.evaluate.suite import Suite
-from holdfast.intervene.options import EnhanceOptions
+from holdfast.intervene.options import AdaptOptions, EnhanceOptions, LoraOptions
+from holdfast.intervene.train.adapt import adapt
 from holdfast.intervene.train.enhance import enhance
-from holdfast.models.load import load_model
+from holdfast.models.load import LoadedModel, load_model
 from holdfast.models.mlps import PARTS
 from holdfast.pipeline import masks
 from holdfast.pipeline.bakeoff_neurons import neuron_fraction
@@ -64,6 +69,7 @@ REFUSALS = (
 """What harmful requests are answered with, one after another."""
 NUM_REFUSALS, NUM_HARMLESS, NUM_HELD_OUT, NUM_OF_A_SET = 128, 372, 128, 100
 STEPS, BATCH, MAX_LENGTH, NEW_TOKENS = 100, 8, 128, 24
+ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 METHODS = {"snip": "snip", "magnitude": "magnitude"}
 """Selections by another score of the same refusals."""
 
@@ -73,7 +79,7 @@ class Cell:
     """One tuning: which weights, how many of them (share of all scored ones), at which rate, under which seed."""
 
     weights: str
-    """top, safety_only, random, snip, magnitude, neurons, random_neurons, gapo or all. `gapo` trains the top by
+    """top, safety_only, random, snip, magnitude, neurons, random_neurons, lora, gapo or all. `gapo` trains the top by
     `set+gapo`, which combines the gradients of refusals and of harmless exchanges in place of their fixed mixture, with
     as many exchanges a step."""
     share: float
@@ -130,7 +136,7 @@ def scores_of(model: Path, data: Data, out: Path, name: str) -> Scores:
 
 def mask_of(model: Path, data: Data, out: Path, cell: Cell) -> Mask | None:
     """The weights that a cell trains; None for all."""
-    if cell.weights == "all":
+    if cell.weights in ("all", "lora"):
         return None
     if cell.weights.endswith("neurons"):
         return neurons_of(model, data, out, cell)
@@ -158,29 +164,53 @@ def neurons_of(model: Path, data: Data, out: Path, cell: Cell) -> Mask:
     return load_mask(path)
 
 
+def with_lora(loaded: LoadedModel, data: Data, cell: Cell) -> tuple[LoadedModel, Sequence[float], int]:
+    """Trains adapters of the attention on as many refusals and harmless exchanges as the other cells read.
+
+    Returns the model, its losses, and the number of trained numbers.
+    """
+    halves = (islice(cycle(half), STEPS * BATCH // 2) for half in (data.refusals, data.harmless))
+    linear = [one for name, one in loaded.model.named_parameters() if name.removesuffix(".weight").endswith(ATTENTION)]
+    trained = sum(sum(matrix.shape) for matrix in linear)  # of rank 1: a row and a column of each
+    options = AdaptOptions(
+        iterations=STEPS, batch_size=BATCH, learning_rate=cell.rate, max_length=MAX_LENGTH, seed=cell.seed,
+        lora=LoraOptions(rank=1, alpha=1, targets=ATTENTION),
+    )  # fmt: skip
+    result = adapt(loaded, None, list(chain(*halves)), options, tell)
+    return result.tuned, result.losses, trained
+
+
+def with_mask(
+    loaded: LoadedModel, data: Data, cell: Cell, mask: Mask | None
+) -> tuple[LoadedModel, Sequence[float], int]:
+    """Trains the weights of the mask, or all. Returns the model, its losses, and the number of trained weights."""
+    options = EnhanceOptions(
+        iterations=STEPS, batch_size=BATCH, learning_rate=cell.rate, max_length=MAX_LENGTH, seed=cell.seed
+    )
+    result = enhance(
+        loaded, mask, refusals=data.refusals, harmless=data.harmless, options=options, progress=tell,
+        method="set+gapo" if cell.weights == "gapo" else None,
+    )  # fmt: skip
+    return result.tuned, result.losses, result.entries_trained
+
+
 def run_cell(model: Path, data: Data, out: Path, cell: Cell | Start) -> dict:
     """Tunes, measures, and says what came of it."""
     loaded = load_model(model, dtype="bfloat16")
     if isinstance(cell, Start):
         return {**measure(loaded, data.suite, NEW_TOKENS), "contrast": measure(loaded, data.contrast, NEW_TOKENS)}
     started = time.monotonic()
-    options = EnhanceOptions(
-        iterations=STEPS, batch_size=BATCH, learning_rate=cell.rate, max_length=MAX_LENGTH, seed=cell.seed
-    )
-    mask = mask_of(model, data, out, cell)
-    result = enhance(
-        loaded, mask, refusals=data.refusals, harmless=data.harmless, options=options, progress=tell,
-        method="set+gapo" if cell.weights == "gapo" else None,
-    )  # fmt: skip
-    tuned = time.monotonic()
-    measured = measure(result.tuned, data.suite, NEW_TOKENS)
-    last = result.losses[-10:]
+    if cell.weights == "lora":
+        result, losses, trained = with_lora(loaded, data, cell)
+    else:
+        result, losses, trained = with_mask(loaded, data, cell, mask_of(model, data, out, cell))
+    tuned, last = time.monotonic(), losses[-10:]
     return {
         "cell": asdict(cell),
-        "entries": result.entries_trained,
+        "entries": trained,
         "loss": sum(last) / len(last),
-        **measured,
-        "contrast": measure(result.tuned, data.contrast, NEW_TOKENS),
+        **measure(result, data.suite, NEW_TOKENS),
+        "contrast": measure(result, data.contrast, NEW_TOKENS),
         "seconds": {"tuning": round(tuned - started), "evaluation": round(time.monotonic() - tuned)},
     }
 
