@@ -205,3 +205,14 @@ def test_numbers_that_seem_to_contradict_each_other_are_explained_below_the_tabl
     assert lines[4].endswith("so that the prompts without a score get one, or accept it with --undecided warn.")
     result = json.loads(told(capsys, "compare", *paths, "--json")[1])
     assert result["measures"]["includes"]["lost"] == 5
+
+
+def test_a_strict_gate_refuses_swapped_logs_also_if_nobody_names_the_models(capsys, logs):
+    gate = ["--fail-if", "includes < before - 0.9", "--strict"]
+    swapped = list(reversed(logs))
+    code, out, err = told(capsys, "compare", *swapped, *gate)
+    assert (code, out) == (2, "")
+    assert "give --before-model NAME and --after-model NAME, which a strict gate on two logs needs" in err
+    named = ["--before-model", "before", "--after-model", "after"]
+    assert told(capsys, "compare", *swapped, *gate, *named)[0] == 2
+    assert told(capsys, "compare", *logs, *gate, *named)[0] == 0

@@ -38,6 +38,8 @@ NOTHING_GATED = (
     '--fail-if "refusal < before - 0.05" --fail-if "over_refusal > before + 0.05".'
 )
 
+PINNED_NAMES = "--before-model NAME and --after-model NAME"
+
 
 def compare(
     before: Path,
@@ -63,8 +65,7 @@ def compare(
     says how many would decide. `holdfast plan-gate` says so before anything is run.
 
     Exit codes: 0: every condition passed. 1: a condition failed. 2: any other error, such as a measure that is missing
-    or conditions that cannot fail, whatever the second model does. 3: none failed, and one is undecided. After an error
-    that is found before the conditions are tested, --junit, --markdown and --html write nothing.
+    or conditions that cannot fail. 3: none failed, and one is undecided.
 
     Parameters
     ----------
@@ -73,10 +74,10 @@ def compare(
     after
         Evaluation of the second, made with the same judge, prompt sets and settings, or a log of the same task.
     junit
-        File for JUnit XML, with one test case per condition. A file of an earlier run is refused and stays as it is, so
-        remove it first (rm -f).
+        File for JUnit XML: a test case per condition, or one for an error. Remove the file of an
+        earlier run first (rm -f).
     markdown
-        File for the tables as Markdown. Remove the file of an earlier run first, too.
+        File for the tables, or for an error, as Markdown. Remove the file of an earlier run first.
     html
         File (.html) for a page of the verdict, each condition and all measures.
     responses
@@ -85,12 +86,10 @@ def compare(
     json
         Print one JSON object in place of tables.
     """
-    conditions = parse_conditions(gate.fail_if)
-    _refuse_conditions(conditions, gate, junit)  # before any file is read
     reports = Reports(junit, markdown, html)
-    reports.refuse()
-    options = GateOptions(gate.allow_inverted, gate.strict, gate.undecided, gate.allow_mismatch, gate.allow_unchanged)
-    compared = _compare((before, after), conditions, options, sides)
+    reports.refuse()  # before any file is read
+    with reports.of_error():
+        compared = _checked((before, after), gate, sides, junit)
     unwritten = reports.save(compared.result, responses, compared.section, compared.judges)
     _warn_of(compared.gate)
     tables = [*map(to_rich, terminal_tables(compared.result)), *compared.tables]
@@ -104,6 +103,14 @@ def compare(
         raise ValueError(" ".join(unwritten))
     if compared.gate.findings:
         compared.gate.refuse_failed(compared.answers, "--undecided warn")
+
+
+def _checked(files: tuple[Path, Path], gate: GateFlags, sides: SideOptions, junit: Path | None) -> "_Compared":
+    """Checks the conditions before any file is read, then compares both files."""
+    conditions = parse_conditions(gate.fail_if)
+    _refuse_conditions(conditions, gate, junit)
+    options = GateOptions(gate.allow_inverted, gate.strict, gate.undecided, gate.allow_mismatch, gate.allow_unchanged)
+    return _compare(files, conditions, options, sides)
 
 
 def _refuse_conditions(conditions: Sequence[Condition], gate: GateFlags, junit: Path | None) -> None:
@@ -167,7 +174,7 @@ def _compare_logs(
         raise ValueError("logs of other programs have no card of their judge; leave out --judge-card.")
     if options.allow_unchanged:
         raise ValueError("logs of other programs have no fingerprints of models; leave out --allow-unchanged.")
-    found = compare_logs(logs, conditions, options, beside.pinned, beside.measure, "--allow-mismatch")
+    found = compare_logs(logs, conditions, options, beside.pinned, beside.measure, "--allow-mismatch", PINNED_NAMES)
     return _Compared(found, comparison_of(found), f"Compared: {found.matched}.", nothing_gated=_nothing_gated(found))
 
 

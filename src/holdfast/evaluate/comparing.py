@@ -12,6 +12,7 @@ from holdfast.evaluate.consistent import require_consistent
 from holdfast.evaluate.gate import Gate, GateOptions, Undecided, gate
 from holdfast.evaluate.logs.comparing import gate_logs
 from holdfast.evaluate.logs.log import Log
+from holdfast.evaluate.logs.order import require_order
 from holdfast.evaluate.logs.readers import read_logs, refuse_fingerprints
 from holdfast.evaluate.pinned import Pins, require_models, require_names
 from holdfast.outcomes import Evaluation
@@ -69,7 +70,8 @@ def compare(
         before_model: the name that the model of `before` must have in its file, such as "mockllm/before" in a log of
             inspect. Logs of other programs record no fingerprint.
         after_model: the same for the model of `after`.
-        strict: whether every condition must be able to fail. Else the gate passes by those that can.
+        strict: whether every condition must be able to fail. Else the gate passes by those that can. Two logs of
+            another program then also need `before_model` and `after_model`, so that swapped ones are refused.
         undecided: what a condition does that the prompts cannot decide: "fail" the gate, "warn" or "pass".
 
     Raises:
@@ -95,15 +97,27 @@ def compare_logs(
     pinned: Pins = Pins(),
     measures: Sequence[str] = (),
     accept: str = "allow_mismatch=True",
+    names: str = "before_model and after_model",
 ) -> Gate:
     """Compares two logs of another program.
 
+    Args:
+        logs: the two logs.
+        conditions: each fails the gate if it is shown to be met.
+        options: options of the gate.
+        pinned: the models that the logs must be of.
+        measures: names of the measures to compare. Without any, all are compared.
+        accept: the option that accepts logs which differ in more than the model, for an error.
+        names: the options that pin the names of the models, for an error.
+
     Raises:
-        ValueError: a fingerprint is given, which no log records, a log names another model than the given one, or the
-            gate can't be decided (`gate_logs`).
+        ValueError: a fingerprint is given, which no log records, a log names another model than the given one, the
+            gate is strict and nobody could see a swap, or the gate can't be decided (`gate_logs`).
     """
     refuse_fingerprints(*pinned.fingerprints)
     require_names((logs[0].model, logs[1].model), pinned)
+    if options.strict and conditions:
+        require_order(*logs, pinned, names)
     return gate_logs(*logs, conditions, options, measures, accept)
 
 
