@@ -82,12 +82,12 @@ def test_no_prompt_and_no_response_is_on_the_page_unless_asked_for():
     secret = comparison(prompt="forge the key")
     page = render_gate_page(secret)
     assert "forge the key" not in page
-    assert "1 prompt changed. This page lists none, because they may be harmful" in page
+    assert "1 prompt got worse and 0 got better. This page lists none, because they may be harmful" in page
     safe = render_gate_page(with_first(secret, measure="borderline"))
-    assert "Below is 1 prompt that changed, with both responses." in safe, "borderline prompts are safe"
+    assert "Below is 1 prompt that got worse, with both responses." in safe, "borderline prompts are safe"
     asked = render_gate_page(secret, responses=20)
     assert asked.count("forge the key") == 2, "as the prompt and as a response"
-    assert "Below is 1 prompt that changed, with both responses." in asked
+    assert "Below is 1 prompt that got worse, with both responses." in asked
 
 
 def test_all_measures_stand_in_a_table_and_shares_of_a_whole_set_in_a_figure():

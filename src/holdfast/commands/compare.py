@@ -17,6 +17,7 @@ from holdfast.counts import counted
 from holdfast.evaluate.comparing import compare_logs, compare_sides, load_sides
 from holdfast.evaluate.condition import PLAIN_NAME, Condition, parse_conditions
 from holdfast.evaluate.gate import Gate, GateOptions
+from holdfast.evaluate.gate_failure import Ways, require_passed
 from holdfast.evaluate.inverted import refuse_inverted
 from holdfast.evaluate.logs.log import Log
 from holdfast.evaluate.logs.readers import read_logs
@@ -38,6 +39,7 @@ NOTHING_GATED = (
     '--fail-if "refusal < before - 0.05" --fail-if "over_refusal > before + 0.05".'
 )
 
+WAYS = Ways("--undecided warn", "--undecided warn without --strict", "`--responses 3`")
 PINNED_NAMES = "--before-model NAME and --after-model NAME"
 
 
@@ -62,7 +64,7 @@ def compare(
 
     Every condition fails, passes or stays undecided. It fails if the change is shown to be beyond the threshold, and
     passes if it is shown not to be. Each is wrong in at most 5% of cases. Else the prompts are too few, and `compare`
-    says how many would decide. `holdfast plan-gate` says so before anything is run.
+    says how many would decide. `holdfast plan-gate` does so in advance.
 
     Exit codes: 0: every condition passed. 1: a condition failed. 2: any other error, such as a measure that is missing
     or conditions that cannot fail. 3: none failed, and one is undecided.
@@ -81,8 +83,8 @@ def compare(
     html
         File (.html) for a page of the verdict, each condition and all measures.
     responses
-        Changed prompts that Markdown, page and --json list with both responses, for each condition that did not pass.
-        They may be harmful. The page always lists safe ones.
+        Changed prompts that Markdown, page and --json list with both responses, and an error quotes. They may be
+        harmful, so no report and no error has any by default, apart from safe ones on the page.
     json
         Print one JSON object in place of tables.
     """
@@ -102,7 +104,7 @@ def compare(
     elif unwritten:
         raise ValueError(" ".join(unwritten))
     if compared.gate.findings:
-        compared.gate.refuse_failed(compared.answers, "--undecided warn")
+        require_passed(compared.gate, responses, WAYS)
 
 
 def _checked(files: tuple[Path, Path], gate: GateFlags, sides: SideOptions, junit: Path | None) -> "_Compared":
@@ -131,8 +133,6 @@ class _Compared(NamedTuple):
     gate: Gate
     result: Comparison
     note: str
-    answers: str | None = None
-    """File whose answers `holdfast show` shows."""
     nothing_gated: str = NOTHING_GATED
     tables: Sequence[RenderableType] = ()
     of_cards: Mapping[str, JsonValue] = MappingProxyType({})
@@ -164,7 +164,7 @@ def _compare(
     base, other = (side.evaluation for side in sides)
     cards = show_cards({"before": base, "after": other}, beside.judge_card)
     shown = {"tables": cards.tables, "of_cards": cards.result, "section": cards.section(), "judges": cards.judges()}
-    return _Compared(outcome, comparison_of(outcome), cards.note, str(files[1]), **shown)
+    return _Compared(outcome, comparison_of(outcome), cards.note, **shown)
 
 
 def _compare_logs(
@@ -218,8 +218,10 @@ def _warn_of(outcome: Gate) -> None:
 
     Also with --quiet it warns of a loss that the gate lets pass, and of an undecided condition.
     """
+    told_in_error = outcome.unwatched if outcome.exit_code == 2 and outcome.overlooks_loss else ()
     for sentence in outcome.warnings:
-        warn(sentence, always=sentence in outcome.losses)
+        if sentence not in told_in_error:
+            warn(sentence, always=sentence in outcome.losses)
     for finding in outcome.findings:
         if finding.cannot_fail and not outcome.decides_too_little:
             warn(printable(f"{finding.condition!r} cannot fail: {finding.cannot_fail}."))

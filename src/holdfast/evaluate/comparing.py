@@ -71,7 +71,8 @@ def compare(
             inspect. Logs of other programs record no fingerprint.
         after_model: the same for the model of `after`.
         strict: whether every condition must be able to fail. Else the gate passes by those that can. Two logs of
-            another program then also need `before_model` and `after_model`, so that swapped ones are refused.
+            another program then also need `before_model` or `after_model`, so that swapped ones are refused, and the
+            gate passes only if at least one condition is decided.
         undecided: what a condition does that the prompts cannot decide: "fail" the gate, "warn" or "pass".
 
     Raises:

@@ -21,10 +21,11 @@ from holdfast.report.gate_steps import meaning, next_steps, not_gated, not_gated
 from holdfast.report.gate_story import with_what_happened
 from holdfast.report.interval_figure import IntervalFigure, interval_figure, number_words
 from holdfast.report.overshoot import counts_over_refusal
-from holdfast.report.page import capitalize_first, environment
+from holdfast.report.page import environment
 from holdfast.report.records import Judges, Suite
 from holdfast.report.tables import NumberTable
 from holdfast.report.words import measure_words
+from holdfast.spelling import capitalize_first
 
 KINDS = {"fails": ("failed", "fails"), "passes": ("passed", "holds"), "undecided": ("undecided", "unsure")}
 """Word and style class of each outcome."""
@@ -158,7 +159,7 @@ def _looked_at(result: Comparison, condition: CheckedCondition, listed: int) -> 
         return f"{begun}{of_them} {which}, with both responses."
     shows = f"`{result.show_command}` shows some responses, and " if result.show_command else ""
     return (
-        f"{counted(changed, 'prompt')} {condition.verb}. This page lists none, because they may be harmful: {shows}"
+        f"{condition.moved}. This page lists none, because they may be harmful: {shows}"
         f"`--responses {SHOWN}` beside `--html` lists up to {SHOWN} here."
     )
 
