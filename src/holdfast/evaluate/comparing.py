@@ -42,6 +42,7 @@ def compare(
     after_model: str | None = None,
     strict: bool = False,
     undecided: Undecided = "fail",
+    measure: Sequence[str] = (),
 ) -> Gate:
     """Compares every measure of two evaluations of the same prompts, and checks the conditions of a gate.
 
@@ -74,6 +75,8 @@ def compare(
             another program then also need `before_model` or `after_model`, so that swapped ones are refused, and the
             gate passes only if at least one condition is decided.
         undecided: what a condition does that the prompts cannot decide: "fail" the gate, "warn" or "pass".
+        measure: names of the measures of two logs to compare, such as ["includes"]. By default all are compared, and p
+            values are corrected for their number.
 
     Raises:
         ValueError: both evaluations are the same or of the same weights, their prompts or settings differ, a condition
@@ -87,7 +90,12 @@ def compare(
     if isinstance(before, str | Path) and isinstance(after, str | Path):
         logs = read_logs(Path(before), Path(after))
         if logs is not None:
-            return compare_logs(logs, conditions, options, pinned)
+            return compare_logs(logs, conditions, options, pinned, _names_of(measure))
+    if _names_of(measure):
+        raise ValueError(
+            f"measure {list(measure)!r} chooses among the measures of logs of other programs, and evaluations are "
+            "compared in all; leave it out."
+        )
     return compare_sides(load_sides(before, after), conditions, options, pinned)
 
 
@@ -164,6 +172,13 @@ def compare_sides(
     found = gate(first, second, conditions, options, accept, limit)
     before, after = (replace(about, file=side.file) for about, side in zip(found.sides, sides, strict=True))
     return replace(found, sides=(before, after))
+
+
+def _names_of(measure: Sequence[str]) -> Sequence[str]:
+    """Returns names of measures. Raises ValueError where one text is given in place of a list."""
+    if isinstance(measure, str):
+        raise ValueError(f"measure is a list of names, got one text; give [{measure!r}].")
+    return measure
 
 
 def _loaded(given: Evaluation | str | Path, which: str) -> Side:
