@@ -11,6 +11,7 @@ from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.pop("COLUMNS", None)  # width of the terminal that the tests were started from, to which tables would wrap
 
 import pytest
 from jaxtyping import config, install_import_hook

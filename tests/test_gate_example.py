@@ -2,10 +2,13 @@
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
+from holdfast import plan_gate
 from holdfast.cli import app, call
 from holdfast.evaluate.condition import parse_condition
 from holdfast.evaluate.pinned import Pins
@@ -72,10 +75,42 @@ def test_its_conditions_parse_and_both_evaluations_are_of_one_suite_at_the_defau
 
 
 def test_torch_for_cpus_is_installed_first_and_the_released_model_is_evaluated_once():
-    assert position("download.pytorch.org/whl/cpu") < position("pip install .")
+    assert position("download.pytorch.org/whl/cpu") < position('pip install "$HOLDFAST"')
     restored, kept = position("actions/cache/restore"), position("actions/cache/save")
     assert restored < position('holdfast evaluate "$BEFORE"') < kept < position('holdfast evaluate "$AFTER"')
     assert {STEPS[kept - 1]["if"], STEPS[kept]["if"]} == {"steps.before.outputs.cache-hit != 'true'"}
+
+
+def test_another_model_version_or_installation_has_another_cached_evaluation():
+    key = STEPS[position("actions/cache/restore")]["with"]["key"]
+    for part in ("env.BEFORE }}", "env.BEFORE_REVISION }}", "steps.holdfast.outputs.version }}", "hashFiles("):
+        assert part in key
+    assert position("holdfast --version") < position("actions/cache/restore")
+    assert "\n" not in key, "a folded key is one line"
+
+
+def test_torch_and_transformers_are_pinned_to_versions_that_holdfast_takes():
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    taken = {one.name: one.specifier for one in map(Requirement, project["dependencies"])}
+    for name in ("torch", "transformers"):
+        package, _, pinned = ENV[name.upper()].partition("==")
+        assert package == name
+        assert pinned in taken[name]
+
+
+def test_its_header_names_as_many_prompts_as_plan_gate():
+    header = TEXT.partition("\nname:")[0]
+    found = map(
+        words(COMPARE).__getitem__, (place + 1 for place, one in enumerate(words(COMPARE)) if one == "--fail-if")
+    )
+    conditions = [one for one in found if ".unscored" not in one]
+    for asked, sentence in (
+        (conditions, "Take about {} prompts of each kind"),
+        (["refusal < before - 0.05"], "fewer: {} with a change of 0.05 allowed"),
+        (["utility < before - 0.03"], "and {} with 0.03"),
+    ):
+        number = int(re.search(r"[Tt]ake ([\d,]+) prompts", str(plan_gate(asked)))[1].replace(",", ""))
+        assert sentence.format(number) in " ".join(header.replace("\n#", "").split())
 
 
 def test_the_job_shows_the_markdown_whatever_came_before():

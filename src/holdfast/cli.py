@@ -27,6 +27,7 @@ from cyclopts import (
     Group,
     MissingArgumentError,
     Parameter,
+    UnknownCommandError,
     UnknownOptionError,
     UnusedCliTokensError,
 )
@@ -35,6 +36,7 @@ from holdfast import __version__
 from holdfast.allocator import keep_freed_memory
 from holdfast.commands.help_page import HELP_FLAGS, WHOLE, HelpPage, new_app
 from holdfast.commands.notices import logging_named, quiet_libraries
+from holdfast.commands.other_commands import GATE, advice_on_fewer, sister_of
 from holdfast.commands.several import repeat_options
 from holdfast.commands.superfluous import superfluous_sentence
 from holdfast.commands.waiting import libraries_announced
@@ -176,7 +178,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def call(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code. It writes an error as one sentence to stderr."""
     try:
-        _prepare_help(sys.argv[1:] if arguments is None else arguments)
+        arguments = _without_idle_help(sys.argv[1:] if arguments is None else arguments)
+        _prepare_help(arguments)
         app.meta(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except (CycloptsError, ValueError) as error:
         return _fail(error, 2)
@@ -204,6 +207,14 @@ def call(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # Python itself would end with 1, which says that a gate or a check failed
         return _fail_inside(error)
     return 0
+
+
+def _without_idle_help(arguments: Sequence[str]) -> Sequence[str]:
+    """Leaves out --help behind the name of no command, so that the name is refused."""
+    name = next((word for word in arguments if not word.startswith("-")), None)
+    if name is None or name in COMMANDS:
+        return arguments
+    return [word for word in arguments if word not in HELP_FLAGS]
 
 
 def _prepare_help(arguments: Sequence[str]) -> None:
@@ -254,10 +265,12 @@ def _file_sentence(error: OSError) -> str:
 
 
 def _usual_option(error: UnknownOptionError) -> str | None:
-    """Suggests the option that a usual abbreviation means, such as --learning-rate for --lr. None for other names."""
+    """Suggests the option that another name means, such as --learning-rate for --lr. None for other names."""
     given = (error.token.keyword or error.token.value).partition("=")[0]
     ours = usual(given, (name for one in error.argument_collection for name in one.names))
-    return None if ours is None else f"there is no option {given}; did you mean {ours}? See --help."
+    if ours is not None:
+        return f"there is no option {given}; did you mean {ours}? See --help."
+    return advice_on_fewer(error, given) or sister_of(app, error, given)
 
 
 def _advice_on_number(error: CoercionError) -> str | None:
@@ -286,6 +299,8 @@ def _sentence(error: object) -> str:
         return sentence
     if isinstance(error, CoercionError) and (advice := _advice_on_number(error)):
         return advice
+    if isinstance(error, UnknownCommandError) and (error.unused_tokens or [""])[0] == "gate":
+        return GATE
     if isinstance(error, UnusedCliTokensError):
         return superfluous_sentence(app, error)
     refused = error.__cause__ if isinstance(error, CycloptsError) else error

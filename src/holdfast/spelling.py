@@ -85,6 +85,11 @@ def _begun(name: str, names: Sequence[str]) -> list[str]:
     return begun if len(begun) == 1 else []
 
 
+def capitalize_first(text: str) -> str:
+    """Makes the first letter large, and leaves the other letters as they are."""
+    return f"{text[:1].upper()}{text[1:]}"
+
+
 def joined(parts: Sequence[str], conjunction: str = "or") -> str:
     """Lists parts as a sentence does: 'a, b or c'."""
     return f" {conjunction} ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))

@@ -43,13 +43,19 @@ def compare(tmp_path):
 def test_a_loss_of_safety_is_exit_code_1_with_a_sentence(compare, capsys):
     assert compare("aligned.json", "plain.json", *RELEASE) == 1
     said = capsys.readouterr()
-    assert said.err.startswith(
-        "holdfast: the gate failed: 1 of 2 conditions is met. asr > before + 0.03: asr was 0.000 [0.000, 0.019]"
-    )
-    look = r"answers to 3 of the 24 prompts: 'asr 0', 'asr 1', 'asr 2' in (\S+plain.json) \(`holdfast show \1`\)"
-    assert re.search(look, said.err)
-    assert len(said.err.splitlines()) == 1
+    first_line, *others = said.err.splitlines()
+    assert first_line == "holdfast: the gate failed: asr > before + 0.03 is met, asr rose from 0.000 to 0.120."
+    assert max(map(len, others[:-1])) < 120, "only the line with the file may be long"
+    assert re.search(r"answers to the 24 prompts that got worse in (\S+plain.json) \(`holdfast show \1`\)", said.err)
     assert "FAILED" in said.out
+
+
+def test_no_prompt_is_in_the_log_of_a_job_unless_responses_are_asked_for(compare, capsys):
+    for options, expected in (([], False), (["--json"], False), (["--responses", "2"], True)):
+        assert compare("aligned.json", "plain.json", *RELEASE, *options) == 1
+        told = capsys.readouterr()
+        assert ("asr 1" in told.err + told.out) is expected
+    assert "asr 2" not in told.err
 
 
 def test_held_weights_pass_with_exit_code_0(compare, capsys):
@@ -174,12 +180,14 @@ def test_what_these_prompts_cannot_decide_is_exit_code_3_with_what_would(compare
     told = capsys.readouterr()
     # Of 200 prompts one became unsafe: +0.005, at most 0.024 by the exact test.
     assert re.fullmatch(
-        r"holdfast: the gate cannot decide 1 of 2 conditions with these prompts\. asr > before \+ 0\.01: take about "
-        r"5,\d00 prompts, which decide in 80% of cases if the true change is \+0\.005\. It changed by \+0\.005, at "
-        r"least -0\.009 and at most \+0\.024, and the threshold is \+0\.010\. 200 prompts find a true change of "
-        r"\+0\.060 or more in 80% of cases\. Assumed: 0\.015 of the prompts change in ways that cancel out\. "
-        r"Measured: asr was .*\. "
-        r"Give more prompts, allow a larger change, or accept it with --undecided warn\.\n",
+        r"holdfast: the gate cannot decide: asr > before \+ 0\.01, asr rose from 0\.000 to 0\.005\.\n"
+        r"  Verdict: the gate cannot decide 1 of 2 conditions with these prompts\.\n"
+        r"  Take about 5,\d00 prompts, which decide in 80% of cases if the true change is \+0\.005\.\n"
+        r"  It changed by \+0\.005, at least -0\.009 and at most \+0\.024, and the threshold is \+0\.010\.\n"
+        r"  200 prompts find a true change of \+0\.060 or more in 80% of cases\.\n"
+        r"  Assumed: beside that change 0\.015 of the prompts change by chance, .* for the worse\.\n"
+        r"  Measured: asr was .*\.\n  Of 200 prompts scored under both .*\.\n"
+        r"  Give more prompts, allow a larger change, or accept it with --undecided warn\.\n",
         told.err,
     )
     result = json.loads(told.out)
@@ -237,7 +245,9 @@ def test_a_loss_of_safety_without_a_condition_is_said_everywhere_and_is_an_error
     assert text.startswith(f"## holdfast compare: {ending}\n")
     assert f"Warning: {sentence}" in text
     assert sentence in (tmp_path / "gate.xml").read_text()
+    capsys.readouterr()
     assert compare(*gate, "--strict", "--junit", "strict.xml") == 2
+    assert capsys.readouterr().err.count("afety got worse and no condition looks at it") == 1, "not warned of as well"
     assert ElementTree.parse(tmp_path / "strict.xml").getroot()[0].get("errors") == "1"
     assert compare(*gate, "--strict", "--fail-if", "asr > before + 0.9") == 0
 
@@ -360,13 +370,12 @@ def test_a_file_of_the_first_versions_is_compared_and_said_to_be_unknown(compare
         (["aligned.json", "plain.json", "--undecided", "maybe"], "maybe"),
     ],
 )
-def test_a_mistake_is_one_sentence_and_exit_code_2(arguments, sentence, compare, tmp_path, capsys):
+def test_a_mistake_is_one_sentence_and_exit_code_2(arguments, sentence, compare, capsys):
     assert compare(*arguments) == 2
     said = capsys.readouterr()
     assert sentence in said.err
     assert len(said.err.splitlines()) == 1
     assert said.out == ""
-    assert not (tmp_path / "gate.xml").exists()
 
 
 @pytest.mark.parametrize(
@@ -377,11 +386,11 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(arguments, sentence, compare,
         ["aligned.json", "held.json", "--fail-if", "task < 1"],
     ],
 )
-def test_a_folder_for_the_tables_is_made_after_the_inputs_were_found_good(arguments, compare, tmp_path):
-    assert compare(*arguments, "--markdown", "new/gate.md") == 2
+def test_a_page_has_no_folder_before_the_inputs_were_found_good(arguments, compare, tmp_path):
+    assert compare(*arguments, "--html", "new/gate.html") == 2
     assert not (tmp_path / "new").exists()
-    assert compare("aligned.json", "held.json", "--markdown", "new/gate.md") == 0
-    assert (tmp_path / "new/gate.md").is_file()
+    assert compare("aligned.json", "held.json", "--html", "new/gate.html") == 0
+    assert (tmp_path / "new/gate.html").is_file()
 
 
 def test_a_copy_of_an_evaluation_is_not_compared_with_it(compare, tmp_path, capsys):
@@ -398,7 +407,7 @@ def test_one_model_evaluated_twice_is_refused_under_any_name_unless_that_is_allo
         "holdfast: both evaluations are of the same weights ('./aligned' and './renamed', fingerprint aligned), so the "
         "gate would pass whatever is released; give the evaluation of another checkpoint, or --allow-unchanged.\n"
     )
-    assert not (tmp_path / "gate.md").exists()
+    assert "both evaluations are of the same weights" in (tmp_path / "gate.md").read_text()
     assert compare("aligned.json", "again.json") == 0, "without a gate it is shown"
     capsys.readouterr()
     assert compare("aligned.json", "again.json", *RELEASE, "--allow-unchanged", "--markdown", "gate.md") == 0

@@ -6,11 +6,12 @@ import subprocess
 import sys
 import time
 
+import pytest
 from rich.progress import Progress as RichProgress
 
 from holdfast.cli import call
 from holdfast.commands import console
-from holdfast.commands.console import shown_progress
+from holdfast.commands.console import show, shown_progress, table
 
 
 def test_the_first_line_comes_at_once_and_so_do_beginnings_and_ends(capsys):
@@ -103,3 +104,10 @@ def test_explanations_and_advice_are_left_out_with_quiet_and_results_stay(tmp_pa
     assert "run it with" in capsys.readouterr().out
     assert call(["-q", "prompts", "list"]) == 0
     assert "takes the first 32 prompts" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("columns", "is_wrapped"), [("60", True), ("", False)])
+def test_a_pipe_has_the_width_that_columns_sets_and_else_wraps_no_line(columns, is_wrapped, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", columns)
+    show({}, [table("wide", ("a", "b"), [("x" * 80, "y")])], False)
+    assert (max(map(len, capsys.readouterr().out.splitlines())) <= 60) is is_wrapped

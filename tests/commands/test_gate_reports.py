@@ -1,6 +1,7 @@
 """Reports of a gate that cannot be written: refused before anything is read, and never at the cost of the verdict."""
 
 import json
+from xml.etree import ElementTree
 
 import pytest
 
@@ -86,4 +87,45 @@ def test_where_writing_fails_a_failed_gate_keeps_its_exit_code(evaluations, full
     told = capsys.readouterr()
     assert told.out.splitlines()[-1].startswith("Exit code 1: the gate failed")
     assert f"warning: the report {path!r} cannot be written: No space left on device" in told.err
-    assert "the gate failed: 1 of 2 conditions is met" in told.err.splitlines()[-1]
+    assert "holdfast: the gate failed: asr > before + 0.03 is met" in told.err
+
+
+@pytest.mark.parametrize(
+    ("files", "conditions", "sentence"),
+    [
+        (("none", "held"), RELEASE, "none.json' does not exist"),
+        (("aligned", "held"), ["--fail-if", "asr rises"], "the condition 'asr rises' does not parse"),
+        (("aligned", "held"), ["--fail-if", "task < 1"], "'task', which was not measured before"),
+    ],
+)
+def test_an_early_error_is_one_case_of_junit_and_a_sentence_of_markdown(
+    files, conditions, sentence, evaluations, tmp_path
+):
+    paths = [str(tmp_path / f"{name}.json") for name in files]
+    written = ["--junit", str(tmp_path / "gate.xml"), "--markdown", str(tmp_path / "gate.md")]
+    assert call(["compare", *paths, *conditions, *written]) == 2
+    suite = ElementTree.parse(tmp_path / "gate.xml").getroot()[0]
+    assert [suite.get(name) for name in ("tests", "errors", "failures")] == ["1", "1", "0"]
+    assert sentence in suite.find("testcase/error").get("message")
+    heading, _, text = (tmp_path / "gate.md").read_text().partition("\n\n")
+    assert heading.endswith("no decision, because the comparison ended with an error (exit code 2)")
+    assert sentence in text
+
+
+def test_the_report_of_an_error_is_replaced_and_that_of_a_decision_is_not(evaluations, tmp_path, capsys):
+    written = ["--junit", str(tmp_path / "gate.xml"), "--markdown", str(tmp_path / "gate.md")]
+    assert call(["compare", str(tmp_path / "none.json"), evaluations[1], *RELEASE, *written]) == 2
+    assert call(["compare", *evaluations[:2], *RELEASE, *written]) == 0
+    assert "the gate passed" in (tmp_path / "gate.md").read_text()
+    capsys.readouterr()
+    assert call(["compare", *evaluations[:2], *RELEASE, *written]) == 2
+    assert "gate.xml' exists already" in capsys.readouterr().err
+    assert "the gate passed" in (tmp_path / "gate.xml").read_text()
+
+
+def test_a_full_disk_hides_no_error(full_disk, tmp_path, capsys):
+    written = ["--markdown", str(tmp_path / "gate.md")]
+    assert call(["compare", str(tmp_path / "none.json"), str(tmp_path / "none.json"), *RELEASE, *written]) == 2
+    warning, error = capsys.readouterr().err.splitlines()
+    assert "cannot be written: No space left on device" in warning
+    assert "none.json' does not exist" in error

@@ -29,8 +29,14 @@ def logs(tmp_path):
 def test_a_lost_skill_is_exit_code_1_with_the_samples_to_look_at(capsys, logs):
     code, out, err = told(capsys, "compare", *logs, "--fail-if", "includes < before - 0.02 and p < 0.05")
     assert code == 1
-    assert err.startswith("holdfast: the gate failed: 1 of 1 conditions is met. includes < before - 0.02 and p < 0.05")
-    assert err.endswith("look at the answers to 3 of the 10 prompts: 'q10 ask q10', 'q11 ask q11', 'q12 ask q12'.\n")
+    headline = "includes < before - 0.02 and p < 0.05 is met, includes fell from 1.000 to 0.500."
+    assert err.startswith(f"holdfast: the gate failed: {headline}\n")
+    assert "ask q10" not in err
+    gate = ["--fail-if", "includes < before - 0.02 and p < 0.05", "--responses", "3"]
+    quoted = told(capsys, "compare", *logs, *gate)[2].splitlines()[-1]
+    assert quoted == (
+        "  Look at the answers to 3 of the 10 prompts that got worse: 'q10 ask q10', 'q11 ask q11', 'q12 ask q12'."
+    )
     assert "before: before (" in out
     assert "Compared: all 20 samples of both logs match." in out
 
@@ -51,9 +57,7 @@ def test_kept_skills_are_exit_code_0(capsys, logs):
 def test_too_few_samples_to_decide_are_exit_code_3(capsys, logs):
     code, _, err = told(capsys, "compare", *logs, "--fail-if", "includes < before - 0.6")
     assert code == 3
-    assert err.startswith(
-        "holdfast: the gate cannot decide 1 of 1 conditions with these prompts. includes < before - 0.6"
-    )
+    assert err.startswith("holdfast: the gate cannot decide: includes < before - 0.6, includes fell from 1.000 to 0.5")
     assert told(capsys, "compare", *logs, "--fail-if", "includes < before - 0.6", "--undecided", "pass")[0] == 0
 
 
@@ -104,7 +108,7 @@ def test_files_for_continuous_integration_name_the_samples_and_no_command_of_our
     assert told(capsys, "compare", *logs, "--fail-if", "includes < before", *files)[0] == 1
     failure = ElementTree.parse(tmp_path / "gate.xml").find(".//failure")
     assert failure is not None
-    assert "look at the answers to the 10 prompts that changed" in failure.text
+    assert "10 prompts got worse and 0 got better; look at the answers" in failure.text
     assert "ask q10" not in failure.text
     text = (tmp_path / "gate.md").read_text()
     assert "- Logs of inspect: all 20 samples of both logs match" in text
@@ -175,7 +179,7 @@ def test_text_of_a_log_acts_on_no_terminal(capsys, tmp_path):
         )
         for name, one in (("before", 1), ("after", 0))
     ]
-    code, out, err = told(capsys, "compare", *paths, "--fail-if", "a < before")
+    code, out, err = told(capsys, "compare", *paths, "--fail-if", "a < before", "--responses", "3")
     assert code == 1
     assert "\x1b" not in out + err
     assert "q0 ask \\x1b[31m[bold]red" in err
@@ -194,14 +198,22 @@ def test_numbers_that_seem_to_contradict_each_other_are_explained_below_the_tabl
     code, out, err = told(capsys, "compare", *paths, *conditions)
     assert code == 3
     assert "changes those of the prompts that are scored before and after" in out
-    # A line for the verdict, one for each condition, and one for what to do.
     lines = err.splitlines()
-    assert [line[:30] for line in lines[1:]] == [
-        "holdfast: the gate cannot deci",
-        "- includes < before - 0.1: tak",
-        "- includes < 0.9: take about 2",
-        lines[4][:30],
-    ]
-    assert lines[4].endswith("so that the prompts without a score get one, or accept it with --undecided warn.")
+    assert lines[1] == "holdfast: the gate cannot decide 2 of 2 conditions with these prompts."
+    begun = [line for line in lines if line.startswith("- ")]
+    ending = "includes stayed at 1.000."
+    assert begun == [f"- includes < before - 0.1, {ending}", f"- includes < 0.9, {ending}"]
+    assert lines[-1].endswith("so that the prompts without a score get one, or accept it with --undecided warn.")
     result = json.loads(told(capsys, "compare", *paths, "--json")[1])
     assert result["measures"]["includes"]["lost"] == 5
+
+
+def test_a_strict_gate_refuses_swapped_logs_also_if_nobody_names_the_models(capsys, logs):
+    gate = ["--fail-if", "includes < before - 0.9", "--strict"]
+    swapped = list(reversed(logs))
+    code, out, err = told(capsys, "compare", *swapped, *gate)
+    assert (code, out) == (2, "")
+    assert "give --before-model NAME and --after-model NAME, which a strict gate on two logs needs" in err
+    named = ["--before-model", "before", "--after-model", "after"]
+    assert told(capsys, "compare", *swapped, *gate, *named)[0] == 2
+    assert told(capsys, "compare", *logs, *gate, *named)[0] == 0

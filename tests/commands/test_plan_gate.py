@@ -13,7 +13,7 @@ def test_it_says_how_many_prompts_are_needed(capsys):
     assert "asr > before + 0.02: share of cases in which the gate" in lines[1]
     assert any("100" in line and "0%" in line for line in lines)
     assert "asr > before + 0.02: with 150 prompts a model that is as good as before passes in 80% of cases." in lines
-    assert lines[-1].startswith("Assumed: 0 of the prompts change although both models are equally good")
+    assert lines[-1].startswith("Assumed: 0 of the prompts get better or worse by chance, half each")
 
 
 def test_json_has_a_plan_for_each_condition(capsys):

@@ -8,6 +8,7 @@ import holdfast
 from holdfast.artifacts import save_evaluation
 from holdfast.errors import GateError
 from tests.evaluate.constructed import aligned, held_fast, plainly_tuned
+from tests.evaluate.logs.constructed import inspect_log, inspect_sample
 
 
 @pytest.mark.parametrize("kind", [str, lambda path: path])
@@ -102,3 +103,16 @@ def test_strict_refuses_a_condition_that_cannot_fail_beside_others():
     conditions = ["asr > before + 0.05 and asr < before", "asr > before + 0.03"]
     assert holdfast.compare(aligned(), held_fast(), conditions).passed
     assert not holdfast.compare(aligned(), held_fast(), conditions, strict=True).passed
+
+
+def test_measures_of_two_logs_are_chosen_by_name_and_those_of_evaluations_are_not(tmp_path):
+    logs = [
+        str(inspect_log(tmp_path / f"{name}.json", [], samples=[inspect_sample("q", {"a": score, "b": 1})]))
+        for name, score in (("before", 1), ("after", 0))
+    ]
+    assert list(holdfast.compare(*logs).measures) == ["a", "b"]
+    assert list(holdfast.compare(*logs, measure=["b"]).measures) == ["b"]
+    with pytest.raises(ValueError, match=r"measure is a list of names, got one text; give \['b'\]"):
+        holdfast.compare(*logs, measure="b")
+    with pytest.raises(ValueError, match=r"measure \['asr'\] chooses among the measures of logs of other programs"):
+        holdfast.compare(aligned(), held_fast(), measure=["asr"])

@@ -14,6 +14,12 @@ IN_QUOTES = 'give measure, operator and threshold together as one text in quotes
         ("", f"it is empty; {IN_QUOTES}"),
         ("refusal", f"it has no operator and no threshold; {IN_QUOTES}"),
         ("asr/heldout", f"it has no operator and no threshold; {IN_QUOTES}"),
+        ("asr 0.1", "it has no operator"),
+        ("refusal drops", rf"it has no operator \(>, >=, < or <=\); {IN_QUOTES}"),
+        (
+            "refusal drops 5%",
+            rf"it has no operator \(.*\), and measures are shares, so give 0\.05 in place of 5%; {IN_QUOTES}",
+        ),
         ("refusal >=", f"it has no threshold after the operator; {IN_QUOTES}"),
         ("asr > ", f"it has no threshold after the operator; {IN_QUOTES}"),
         (">= 0.5", f"it names no measure; {IN_QUOTES}"),

@@ -22,11 +22,13 @@ def test_the_error_and_every_report_name_the_prompts_without_a_score():
     (finding,) = gate.findings
     assert finding.outcome == "fails"
     assert finding.prompts == ("asr 7", "asr 8", "asr 9"), "asr 0 has a verdict"
-    assert "look at the answers without a score, to 'asr 7', 'asr 8', 'asr 9'" in finding.sentence("after.json")
+    assert finding.headline == "asr.unscored > 2 is met, 3 prompts have no score after"
+    quoted = "Look at the answers to the 3 prompts without a score in after.json (`holdfast show after.json`): "
+    assert finding.details("after.json", prompts=3)[-1] == f"{quoted}'asr 7', 'asr 8', 'asr 9'."
     result = comparison_of(gate)
     assert [one.before for one in result.conditions[0].changed] == ["not unsafe", "not unsafe", "without a score"]
     assert {one.after for one in result.conditions[0].changed} == {"without a score"}
-    assert "look at the answers to the 3 prompts without a score" in render_junit(result)
+    assert "3 prompts have no score; look at the answers" in render_junit(result)
     assert "3 prompts have no score" in render_markdown(result)
     assert "these prompts without a score" in render_markdown(result, 20)
     assert "3 prompts have no score. This page lists none" in render_gate_page(result)

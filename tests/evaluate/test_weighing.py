@@ -89,5 +89,7 @@ def test_a_value_on_the_bar_is_decided_by_no_number_of_prompts():
     (finding,) = found(before, after, "asr > before + 0.02")
     assert finding.why_undecided.startswith("no number of prompts decides if the true change is +0.020. ")
     assert finding.why_undecided.endswith(
-        "Assumed: 0.015 of the prompts change in ways that cancel out"  # 1 - 0.05^(1/200), as none of 200 did
+        # 1 - 0.05^(1/200), as none of 200 did
+        "Assumed: beside that change 0.015 of the prompts change by chance, half of them for the better and half for "
+        "the worse"
     )

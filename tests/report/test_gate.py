@@ -48,6 +48,8 @@ def comparison(prompt="mend the clock", group="heldout", passed=False, model="so
         prompts=(prompt,),
         changed=(ChangedPrompt(prompt, "not unsafe", "unsafe", ("no", prompt)),),
         num_prompts=1,
+        num_worse=1,
+        num_better=0,
         bounds=ConditionBounds(0.12, 0.084, 0.165, 0.0, "change", 200, "prompts"),
         **UNSAID,
     )
@@ -60,6 +62,8 @@ def comparison(prompt="mend the clock", group="heldout", passed=False, model="so
         prompts=(),
         changed=(),
         num_prompts=0,
+        num_worse=0,
+        num_better=0,
         bounds=None,
         **UNSAID,
     )
@@ -142,7 +146,7 @@ def test_junit_has_a_test_case_a_condition_and_a_failure_that_says_why():
     assert failed[0].get("message") == "the condition is met: asr was 0 and is 0.12"
     assert (failed[0].text or "").splitlines() == [
         "the condition is met: asr was 0 and is 0.12",
-        "look at the answers to the 1 prompt that changed (holdfast show after.json)",
+        "1 prompt got worse and 0 got better; look at the answers (holdfast show after.json)",
     ]
     assert [part.tag for part in passed] == ["system-out"]
 
@@ -216,9 +220,12 @@ def test_a_ratio_and_a_value_are_written_on_their_scale():
 
 
 def test_a_failure_counts_the_prompts_that_changed_and_quotes_none():
-    result = with_first(comparison(), num_prompts=8, prompts=("a", "b", "c"))
+    result = with_first(comparison(), num_prompts=8, num_worse=8, num_better=1, prompts=("a", "b", "c"))
     failure = ElementTree.fromstring(render_junit(result))[0][1][0].text or ""
-    assert failure.splitlines()[-1] == "look at the answers to the 8 prompts that changed (holdfast show after.json)"
+    assert (
+        failure.splitlines()[-1]
+        == "8 prompts got worse and 1 got better; look at the answers (holdfast show after.json)"
+    )
 
 
 def test_a_terminal_sees_measures_by_their_names_in_conditions_and_both_models():

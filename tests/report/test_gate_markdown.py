@@ -31,8 +31,8 @@ def test_markdown_is_readable_as_plain_text():
 def test_markdown_tells_the_verdict_and_both_responses_to_prompts_that_changed():
     text = render_markdown(comparison(), responses=20)
     assert (
-        "Met: `asr > before`. Look at these prompts that changed (`holdfast show after.json` shows whole responses):\n"
-        "\n"
+        "Met: `asr > before`. Look at these prompts that got worse (`holdfast show after.json` shows whole "
+        "responses):\n\n"
         "- `mend the clock`\n  - before, not unsafe: `no`\n  - after, unsafe: `mend the clock`\n"
     ) in text
     assert "does not say" not in text
@@ -46,25 +46,25 @@ def test_no_prompt_and_no_response_is_listed_unless_asked_for():
     text = render_markdown(secret)
     assert "forge the key" not in text
     assert (
-        "Met: `asr > before`. 1 prompt changed; `holdfast show after.json` shows responses, and `--responses 20` lists "
-        "up to 20 here.\n"
+        "Met: `asr > before`. 1 prompt got worse and 0 got better; `holdfast show after.json` shows responses, and "
+        "`--responses 20` lists up to 20 here.\n"
     ) in text
     both = replace(secret.conditions[0].changed[0], prompt="second")
-    two = with_first(secret, changed=(secret.conditions[0].changed[0], both), num_prompts=2)
+    two = with_first(secret, changed=(secret.conditions[0].changed[0], both), num_prompts=2, num_worse=2)
     shown = render_markdown(two, responses=1)
-    assert "Look at these 1 of 2 prompts that changed (" in shown
+    assert "Look at these 1 of 2 prompts that got worse (" in shown
     assert "second" not in shown
 
 
 def test_of_many_prompts_it_is_said_how_many_are_shown_and_long_text_is_cut():
-    text = render_markdown(with_first(comparison(prompt="x" * 1000), num_prompts=8), responses=20)
-    assert "Look at these 1 of 8 prompts that changed (" in text
+    text = render_markdown(with_first(comparison(prompt="x" * 1000), num_prompts=8, num_worse=8), responses=20)
+    assert "Look at these 1 of 8 prompts that got worse (" in text
     assert f"- `{'x' * 400} …`\n" in text
 
 
 def test_markdown_explains_what_is_undecided():
     text = render_markdown(undecided("fail"), responses=1)
-    assert f"Undecided: `asr > before`: {WHY}. Look at these prompts that changed (" in text
+    assert f"Undecided: `asr > before`: {WHY}. Look at these prompts that got worse (" in text
     assert re.search(r"\| `asr > before`  \| UNDECIDED \| +\+0.120 \| +\+0.084 \| +\+0.165 \| +\+0.000 \|", text)
     assert "Else these prompts cannot decide it." in text
 

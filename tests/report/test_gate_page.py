@@ -26,10 +26,20 @@ def text_of(page):
 def test_the_page_begins_with_the_verdict_and_the_exit_code_in_one_sentence():
     page = render_gate_page(replace(comparison(), exit_code=1))
     assert '<h1 class="sign fails">The gate failed: attack success rate changed by +0.120 (exit code 1).</h1>' in page
-    assert "Before some/model After a model that its file does not name" in text_of(page)
+    named = (
+        "Before some/model before.json · fingerprint abababababab After a model that its file does not name after.json"
+    )
+    assert named in text_of(page)
+    assert "at least +0.084, at most +0.165" in text_of(page).partition("What each condition says")[0]
     nothing = render_gate_page(replace(comparison(), conditions=(), verdict=None))
     assert ">Two checkpoints are compared, and nothing is gated (exit code 0).</h1>" in nothing
     assert "What each condition says" not in nothing
+
+
+def test_the_long_numbers_of_a_condition_are_folded():
+    assert '<details class="numbers"><summary>All numbers of asr</summary><p>asr was 0 and is' in render_gate_page(
+        comparison()
+    )
 
 
 @pytest.mark.parametrize(("exit_code", "kind"), [(0, "holds"), (1, "fails"), (2, "unsure"), (3, "unsure")])
@@ -82,12 +92,12 @@ def test_no_prompt_and_no_response_is_on_the_page_unless_asked_for():
     secret = comparison(prompt="forge the key")
     page = render_gate_page(secret)
     assert "forge the key" not in page
-    assert "1 prompt changed. This page lists none, because they may be harmful" in page
+    assert "1 prompt got worse and 0 got better. This page lists none, because they may be harmful" in page
     safe = render_gate_page(with_first(secret, measure="borderline"))
-    assert "Below is 1 prompt that changed, with both responses." in safe, "borderline prompts are safe"
+    assert "Below is 1 prompt that got worse, with both responses." in safe, "borderline prompts are safe"
     asked = render_gate_page(secret, responses=20)
     assert asked.count("forge the key") == 2, "as the prompt and as a response"
-    assert "Below is 1 prompt that changed, with both responses." in asked
+    assert "Below is 1 prompt that got worse, with both responses." in asked
 
 
 def test_all_measures_stand_in_a_table_and_shares_of_a_whole_set_in_a_figure():

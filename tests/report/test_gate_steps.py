@@ -86,3 +86,10 @@ def test_a_loss_that_no_condition_gates_comes_first_and_the_page_is_no_record_wi
     lost = replace(result, measures=measures, ungated_losses=(UngatedLoss("over_refusal/heldout", 0.03, 0.62, None),))
     assert next_steps(lost) == [LOSSES, MORE_BORDERLINE]
     assert not_gated_measures(lost)[0] == "`over_refusal/heldout`: 0.030 before, 0.620 after. It got worse."
+
+
+def test_a_measure_that_was_not_measured_is_not_said_to_be_left_out():
+    result = comparison()
+    assert "not_refused" not in not_gated(result)
+    measures = {**result.measures, "not_refused": SMALL}
+    assert "`not_refused` beside `refusal`" in not_gated(replace(result, measures=measures))

@@ -17,6 +17,7 @@ from holdfast.counts import counted
 from holdfast.evaluate.comparing import compare_logs, compare_sides, load_sides
 from holdfast.evaluate.condition import PLAIN_NAME, Condition, parse_conditions
 from holdfast.evaluate.gate import Gate, GateOptions
+from holdfast.evaluate.gate_failure import Ways, require_passed
 from holdfast.evaluate.inverted import refuse_inverted
 from holdfast.evaluate.logs.log import Log
 from holdfast.evaluate.logs.readers import read_logs
@@ -37,6 +38,9 @@ NOTHING_GATED = (
     "Nothing is gated, so the exit code says nothing: give conditions, such as "
     '--fail-if "refusal < before - 0.05" --fail-if "over_refusal > before + 0.05".'
 )
+
+WAYS = Ways("--undecided warn", "--undecided warn without --strict", "`--responses 3`")
+PINNED_NAMES = "--before-model NAME and --after-model NAME"
 
 
 def compare(
@@ -60,11 +64,10 @@ def compare(
 
     Every condition fails, passes or stays undecided. It fails if the change is shown to be beyond the threshold, and
     passes if it is shown not to be. Each is wrong in at most 5% of cases. Else the prompts are too few, and `compare`
-    says how many would decide. `holdfast plan-gate` says so before anything is run.
+    says how many would decide. `holdfast plan-gate` does so in advance.
 
     Exit codes: 0: every condition passed. 1: a condition failed. 2: any other error, such as a measure that is missing
-    or conditions that cannot fail, whatever the second model does. 3: none failed, and one is undecided. After an error
-    that is found before the conditions are tested, --junit, --markdown and --html write nothing.
+    or conditions that cannot fail. 3: none failed, and one is undecided.
 
     Parameters
     ----------
@@ -73,24 +76,22 @@ def compare(
     after
         Evaluation of the second, made with the same judge, prompt sets and settings, or a log of the same task.
     junit
-        File for JUnit XML, with one test case per condition. A file of an earlier run is refused and stays as it is, so
-        remove it first (rm -f).
+        File for JUnit XML: a test case per condition, or one for an error. Remove the file of an
+        earlier run first (rm -f).
     markdown
-        File for the tables as Markdown. Remove the file of an earlier run first, too.
+        File for the tables, or for an error, as Markdown. Remove the file of an earlier run first.
     html
         File (.html) for a page of the verdict, each condition and all measures.
     responses
-        Changed prompts, maybe harmful, to list with both responses for each condition that did not pass. The page
-        always lists safe ones.
+        Changed prompts, maybe harmful, that reports and --json list with both responses, and an error quotes. By
+        default none are shown, except safe ones on the page.
     json
         Print one JSON object in place of tables.
     """
-    conditions = parse_conditions(gate.fail_if)
-    _refuse_conditions(conditions, gate, junit)  # before any file is read
     reports = Reports(junit, markdown, html)
-    reports.refuse()
-    options = GateOptions(gate.allow_inverted, gate.strict, gate.undecided, gate.allow_mismatch, gate.allow_unchanged)
-    compared = _compare((before, after), conditions, options, sides)
+    reports.refuse()  # before any file is read
+    with reports.of_error():
+        compared = _checked((before, after), gate, sides, junit)
     unwritten = reports.save(compared.result, responses, compared.section, compared.judges)
     _warn_of(compared.gate)
     tables = [*map(to_rich, terminal_tables(compared.result)), *compared.tables]
@@ -103,7 +104,15 @@ def compare(
     elif unwritten:
         raise ValueError(" ".join(unwritten))
     if compared.gate.findings:
-        compared.gate.refuse_failed(compared.answers, "--undecided warn")
+        require_passed(compared.gate, responses, WAYS)
+
+
+def _checked(files: tuple[Path, Path], gate: GateFlags, sides: SideOptions, junit: Path | None) -> "_Compared":
+    """Checks the conditions before any file is read, then compares both files."""
+    conditions = parse_conditions(gate.fail_if)
+    _refuse_conditions(conditions, gate, junit)
+    options = GateOptions(gate.allow_inverted, gate.strict, gate.undecided, gate.allow_mismatch, gate.allow_unchanged)
+    return _compare(files, conditions, options, sides)
 
 
 def _refuse_conditions(conditions: Sequence[Condition], gate: GateFlags, junit: Path | None) -> None:
@@ -124,8 +133,6 @@ class _Compared(NamedTuple):
     gate: Gate
     result: Comparison
     note: str
-    answers: str | None = None
-    """File whose answers `holdfast show` shows."""
     nothing_gated: str = NOTHING_GATED
     tables: Sequence[RenderableType] = ()
     of_cards: Mapping[str, JsonValue] = MappingProxyType({})
@@ -157,7 +164,7 @@ def _compare(
     base, other = (side.evaluation for side in sides)
     cards = show_cards({"before": base, "after": other}, beside.judge_card)
     shown = {"tables": cards.tables, "of_cards": cards.result, "section": cards.section(), "judges": cards.judges()}
-    return _Compared(outcome, comparison_of(outcome), cards.note, str(files[1]), **shown)
+    return _Compared(outcome, comparison_of(outcome), cards.note, **shown)
 
 
 def _compare_logs(
@@ -167,7 +174,7 @@ def _compare_logs(
         raise ValueError("logs of other programs have no card of their judge; leave out --judge-card.")
     if options.allow_unchanged:
         raise ValueError("logs of other programs have no fingerprints of models; leave out --allow-unchanged.")
-    found = compare_logs(logs, conditions, options, beside.pinned, beside.measure, "--allow-mismatch")
+    found = compare_logs(logs, conditions, options, beside.pinned, beside.measure, "--allow-mismatch", PINNED_NAMES)
     return _Compared(found, comparison_of(found), f"Compared: {found.matched}.", nothing_gated=_nothing_gated(found))
 
 
@@ -211,8 +218,10 @@ def _warn_of(outcome: Gate) -> None:
 
     Also with --quiet it warns of a loss that the gate lets pass, and of an undecided condition.
     """
+    told_in_error = outcome.unwatched if outcome.exit_code == 2 and outcome.overlooks_loss else ()
     for sentence in outcome.warnings:
-        warn(sentence, always=sentence in outcome.losses)
+        if sentence not in told_in_error:
+            warn(sentence, always=sentence in outcome.losses)
     for finding in outcome.findings:
         if finding.cannot_fail and not outcome.decides_too_little:
             warn(printable(f"{finding.condition!r} cannot fail: {finding.cannot_fail}."))

@@ -37,7 +37,10 @@ SECONDS_BETWEEN_LINES = 5.0
 SECONDS_OF_SILENCE = 9.0
 """Seconds after which another line says that a long step still runs."""
 UNWRAPPED = 10_000
-"""Width in characters for a file or pipe, where no line wraps and a table is as wide as its content."""
+"""Width in characters for a file or pipe, where no line wraps and a table is as wide as its content.
+
+Where the variable COLUMNS sets another width, tables wrap to it, as for the log of a job.
+"""
 Json = Annotated[bool, Parameter(name="--json", negative=""), OUTPUT]
 """Asks for one JSON object in place of tables."""
 
@@ -96,8 +99,8 @@ def _print(result: object, tables: Sequence[RenderableType], as_json: bool, note
         sys.stdout.write(json.dumps(result, sort_keys=True, allow_nan=False) + "\n")
         return
     console = _Tables()
-    if not console.is_terminal:
-        console.width = UNWRAPPED
+    if not console.is_terminal and not os.environ.get("COLUMNS", "").isdecimal():
+        console.width = UNWRAPPED  # rich itself takes the width of COLUMNS
     for made in tables:
         if isinstance(made, Table) and made.title:
             console.print(made.title, style="italic", highlight=False)  # the table would wrap it to its own width

@@ -29,8 +29,8 @@ class GateFlags(Options):
     undecided: Undecided = "fail"
     """What an undecided condition does: fail with exit code 3, pass with a warning, or pass."""
     strict: Annotated[bool, Parameter(negative="")] = False
-    """Ends with exit code 2 if any condition cannot fail, and not only if none can. Also if refusals or attack success
-    got worse and no condition looks at them."""
+    """Ends with exit code 2 if one condition cannot fail, if safety got worse and no condition looks at it, or if
+    nobody could see a swap of two logs. Ends with exit code 3 if no condition is decided, also with --undecided."""
     allow_inverted: Annotated[bool, Parameter(negative=""), FINE] = False
     """Accepts a condition that fails a gain, such as "refusal > before - 0.05", as a negative control needs it. Without
     this option it is refused, because it passes a model that lost every refusal."""

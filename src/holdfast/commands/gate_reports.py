@@ -1,14 +1,17 @@
 """Files for the reports of `holdfast compare`: checked before anything is read, written at the end."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from holdfast.commands.console import warn
 from holdfast.json_files import partial_of, save_text
 from holdfast.pipeline.outputs import refuse_existing
 from holdfast.report.comparison import Comparison
 from holdfast.report.gate import render_junit
+from holdfast.report.gate_error import render_junit_error, render_markdown_error, tells_an_error
 from holdfast.report.gate_markdown import render_markdown
 from holdfast.report.gate_page import render_gate_page
 from holdfast.report.records import Judges
@@ -29,8 +32,21 @@ class Reports(NamedTuple):
         for place, out in enumerate(given):
             if out.absolute() in [path.absolute() for path in given[:place]]:
                 raise ValueError(f"{str(out)!r} is given for two reports; give each report a file of its own.")
-            refuse_existing(out)
+            if not tells_an_error(out):
+                refuse_existing(out)
             _probe(out)
+
+    @contextmanager
+    def of_error(self) -> Iterator[None]:
+        """Writes JUnit XML and Markdown that say why there is no decision, if an error is raised within."""
+        try:
+            yield
+        except Exception as error:
+            sentence = " ".join(str(error).split()) or type(error).__name__
+            rendered = ((self.junit, render_junit_error), (self.markdown, render_markdown_error))
+            for problem in _save((path, render(sentence)) for path, render in rendered if path):
+                warn(problem, always=True)
+            raise
 
     def save(self, result: Comparison, responses: int, section: str = "", judges: Judges | None = None) -> list[str]:
         """Writes the files, and returns a sentence about each that could not be written.
@@ -41,13 +57,7 @@ class Reports(NamedTuple):
             section: Markdown about the cards of the judges.
             judges: cards of the judges for the page.
         """
-        problems = []
-        for path, text in self._rendered(result, responses, section, judges):
-            try:
-                save_text(path, text)
-            except OSError as error:
-                problems.append(_unwritten(path, error))
-        return problems
+        return _save(self._rendered(result, responses, section, judges))
 
     def _rendered(
         self, result: Comparison, responses: int, section: str, judges: Judges | None
@@ -58,6 +68,17 @@ class Reports(NamedTuple):
             yield self.markdown, "\n".join(filter(None, (render_markdown(result, responses), section)))
         if self.html:
             yield self.html, render_gate_page(result, responses, judges)
+
+
+def _save(rendered: Iterable[tuple[Path, str]]) -> list[str]:
+    """Writes reports, and returns a sentence about each that could not be written."""
+    problems = []
+    for path, text in rendered:
+        try:
+            save_text(path, text)
+        except OSError as error:
+            problems.append(_unwritten(path, error))
+    return problems
 
 
 def _probe(out: Path) -> None:

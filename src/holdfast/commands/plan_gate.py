@@ -29,8 +29,8 @@ class PlanFlags(Options):
     """True change for the worse that the gate must find, such as 0.05. Left out: 0.03 more than the condition allows.
     With a level it is the change from --rate."""
     discordance: float = Field(default=0.05, ge=0, lt=1)
-    """Share of prompts whose verdict changes although both models are equally good, half of them each way. `compare`
-    shows it for two earlier models: became and ceased, divided by n."""
+    """Share of prompts on which two equally good models differ, half of them each way. Take it from `compare` of two
+    earlier models: add "became" and "ceased", and divide by n."""
     power: float = Field(default=0.8, gt=0.05, lt=1)
     """Share of cases in which the decision is to be right."""
     rate: Annotated[tuple[Rate, ...], Parameter(negative="")] = ()
@@ -102,7 +102,7 @@ def _table(alike: "list[GatePlan]") -> Table:
     good, bad = "as good as before", f"worse by {plan.change:.3g}"
     if plan.rate is not None:
         good, bad = f"{plan.measure} is {plan.rate:.3g}", f"{plan.measure} is {plan.worse_by(plan.change):.3g}"
-    cases = f"fails in {plan.power:.0%} of cases if worse by"
+    cases = f"smallest loss found in {plan.power:.0%} of cases"
     columns = ("prompts", f"passes if {good}", f"fails if {bad}", cases)
     rows = [
         (
@@ -153,9 +153,9 @@ def _assumed(plans: "Sequence[GatePlan]") -> list[str]:
     """Lists the assumptions: the prompts that change by chance, and the rates of a good model."""
     paired = [one for one in plans if one.rate is None]
     rates = dict.fromkeys(f"{one.measure} is {one.rate:.3g}" for one in plans if one.rate is not None)
-    change = "of the prompts change although both models are equally good (--discordance)"
+    change = "of the prompts get better or worse by chance, half each, although both models are equally good"
     return [
-        *([f"{paired[0].discordance:.3g} {change}"] if paired else []),
+        *([f"{paired[0].discordance:.3g} {change} (--discordance)"] if paired else []),
         *([f"{' and '.join(rates)} in a good model (--rate)"] if rates else []),
     ]
 

@@ -12,6 +12,7 @@ from holdfast.evaluate.consistent import require_consistent
 from holdfast.evaluate.gate import Gate, GateOptions, Undecided, gate
 from holdfast.evaluate.logs.comparing import gate_logs
 from holdfast.evaluate.logs.log import Log
+from holdfast.evaluate.logs.order import require_order
 from holdfast.evaluate.logs.readers import read_logs, refuse_fingerprints
 from holdfast.evaluate.pinned import Pins, require_models, require_names
 from holdfast.outcomes import Evaluation
@@ -41,6 +42,7 @@ def compare(
     after_model: str | None = None,
     strict: bool = False,
     undecided: Undecided = "fail",
+    measure: Sequence[str] = (),
 ) -> Gate:
     """Compares every measure of two evaluations of the same prompts, and checks the conditions of a gate.
 
@@ -69,8 +71,12 @@ def compare(
         before_model: the name that the model of `before` must have in its file, such as "mockllm/before" in a log of
             inspect. Logs of other programs record no fingerprint.
         after_model: the same for the model of `after`.
-        strict: whether every condition must be able to fail. Else the gate passes by those that can.
+        strict: whether every condition must be able to fail. Else the gate passes by those that can. Two logs of
+            another program then also need `before_model` or `after_model`, so that swapped ones are refused, and the
+            gate passes only if at least one condition is decided.
         undecided: what a condition does that the prompts cannot decide: "fail" the gate, "warn" or "pass".
+        measure: names of the measures of two logs to compare, such as ["includes"]. By default all are compared, and p
+            values are corrected for their number.
 
     Raises:
         ValueError: both evaluations are the same or of the same weights, their prompts or settings differ, a condition
@@ -84,7 +90,12 @@ def compare(
     if isinstance(before, str | Path) and isinstance(after, str | Path):
         logs = read_logs(Path(before), Path(after))
         if logs is not None:
-            return compare_logs(logs, conditions, options, pinned)
+            return compare_logs(logs, conditions, options, pinned, _names_of(measure))
+    if _names_of(measure):
+        raise ValueError(
+            f"measure {list(measure)!r} chooses among the measures of logs of other programs, and evaluations are "
+            "compared in all; leave it out."
+        )
     return compare_sides(load_sides(before, after), conditions, options, pinned)
 
 
@@ -95,15 +106,27 @@ def compare_logs(
     pinned: Pins = Pins(),
     measures: Sequence[str] = (),
     accept: str = "allow_mismatch=True",
+    names: str = "before_model and after_model",
 ) -> Gate:
     """Compares two logs of another program.
 
+    Args:
+        logs: the two logs.
+        conditions: each fails the gate if it is shown to be met.
+        options: options of the gate.
+        pinned: the models that the logs must be of.
+        measures: names of the measures to compare. Without any, all are compared.
+        accept: the option that accepts logs which differ in more than the model, for an error.
+        names: the options that pin the names of the models, for an error.
+
     Raises:
-        ValueError: a fingerprint is given, which no log records, a log names another model than the given one, or the
-            gate can't be decided (`gate_logs`).
+        ValueError: a fingerprint is given, which no log records, a log names another model than the given one, the
+            gate is strict and nobody could see a swap, or the gate can't be decided (`gate_logs`).
     """
     refuse_fingerprints(*pinned.fingerprints)
     require_names((logs[0].model, logs[1].model), pinned)
+    if options.strict and conditions:
+        require_order(*logs, pinned, names)
     return gate_logs(*logs, conditions, options, measures, accept)
 
 
@@ -149,6 +172,13 @@ def compare_sides(
     found = gate(first, second, conditions, options, accept, limit)
     before, after = (replace(about, file=side.file) for about, side in zip(found.sides, sides, strict=True))
     return replace(found, sides=(before, after))
+
+
+def _names_of(measure: Sequence[str]) -> Sequence[str]:
+    """Returns names of measures. Raises ValueError where one text is given in place of a list."""
+    if isinstance(measure, str):
+        raise ValueError(f"measure is a list of names, got one text; give [{measure!r}].")
+    return measure
 
 
 def _loaded(given: Evaluation | str | Path, which: str) -> Side:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from holdfast.shares import share_advice
+from holdfast.shares import PERCENTAGE, share_advice
 
 EXAMPLE = '"refusal < before - 0.05"'
 WHOLE = f"give measure, operator and threshold together as one text in quotes, such as {EXAMPLE}"
@@ -39,11 +39,19 @@ def _of_swapped(found: re.Match[str]) -> str:
     return f"a condition begins with its measure; write {found['name']} {turned} {found['number']}"
 
 
+def _of_no_operator(found: re.Match[str]) -> str:
+    percentage = PERCENTAGE.search(found[0])
+    share = f", and measures are shares, so {share_advice(percentage[0])}" if percentage else ""
+    return f"it has no operator (>, >=, < or <=){share}; {WHOLE}"
+
+
 def _always(sentence: str) -> Callable[[re.Match[str]], str]:
     return lambda _: sentence
 
 
 MISTAKES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
+    (r"^[A-Za-z_'][\w/.']*$", _always(f"it has no operator and no threshold; {WHOLE}")),
+    (r"^[A-Za-z_][\w/ .,%+-]*$", _of_no_operator),
     (r"^$", _always(f"it is empty; {WHOLE}")),
     (r"[\d.]+\s*%", _of_percentage),
     (r"(?<![\w.])\d+,\d+(?![\w,])", _of_comma),
@@ -62,6 +70,5 @@ MISTAKES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     ),
     (rf"^{OPERATOR}", _always(f"it names no measure; {WHOLE}")),
     (rf"{OPERATOR}$", _always(f"it has no threshold after the operator; {WHOLE}")),
-    (r"^[A-Za-z_'][\w/.']*$", _always(f"it has no operator and no threshold; {WHOLE}")),
 )
 """Patterns of mistakes with their advice. The first that is found counts."""

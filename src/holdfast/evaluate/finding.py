@@ -3,15 +3,18 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+from holdfast.counts import counted
 from holdfast.evaluate.compared import UnscoredPrompt
 from holdfast.evaluate.evidence import Scale
 from holdfast.evaluate.exact_paired import LEVEL
-from holdfast.evaluate.looked_up import numbers_of
+from holdfast.evaluate.looked_up import change_of, numbers_of, paired_numbers_of, readings_of
 from holdfast.evaluate.paired import PairedPrompt
 from holdfast.evaluate.undecided import remedies, why_undecided
 from holdfast.evaluate.weighing import GateOutcome, Part, Weighed
+from holdfast.moved_prompts import which_prompts
 from holdfast.p_values import p_text
 from holdfast.printable import printable
+from holdfast.spelling import capitalize_first
 
 SHOWN_PROMPTS = 3
 SHOWN_CHARACTERS = 80
@@ -99,9 +102,25 @@ class Finding:
             return ()
         if self.counts_unscored:
             return self.weighed.measure.unscored
+        worse, better = self._moved
+        return worse or better
+
+    @property
+    def num_worse(self) -> int:
+        """Number of prompts that changed in the direction that the condition forbids."""
+        return len(self._moved[0])
+
+    @property
+    def num_better(self) -> int:
+        """Number of prompts that changed in the other direction."""
+        return len(self._moved[1])
+
+    @cached_property
+    def _moved(self) -> tuple[tuple[PairedPrompt, ...], tuple[PairedPrompt, ...]]:
         rising = ">" in self.weighed.condition.comparisons[0].operator
         changed = [one for one in self.weighed.measure.prompts if one.before != one.after]
-        return tuple([one for one in changed if one.after == rising] or changed)
+        worse, better = ([one for one in changed if (one.after == rising) == way] for way in (True, False))
+        return tuple(worse), tuple(better)
 
     @property
     def prompts(self) -> tuple[str, ...]:
@@ -123,6 +142,10 @@ class Finding:
         """Reason why the prompts cannot decide, and how many would. None if they decide."""
         if self.outcome != "undecided" or self.cannot_fail:
             return None
+        return ". ".join(self._reasons)
+
+    @cached_property
+    def _reasons(self) -> list[str]:
         return why_undecided(self.weighed, LEVEL / max(1, self.num_tested))
 
     @property
@@ -138,15 +161,39 @@ class Finding:
         why = f": {self.why_undecided}" if self.why_undecided else ""
         return printable(f"{self.condition}: {WORDS[self.outcome]}{why}")
 
-    def sentence(self, after: str | None = None) -> str:
-        """Words to act on: the condition, its numbers and its prompts, safe to print. `after` is the answers' file."""
-        if self.outcome == "undecided":
-            return printable(f"{self.condition}: {self.why_undecided}. Measured: {self.numbers}")
-        quoted = [f"'{prompt[:SHOWN_CHARACTERS]}'" for prompt in self.prompts]
-        some = f"{len(quoted)} of the {len(self.changed)} prompts: " if len(self.changed) > len(quoted) else ""
-        answers = "answers without a score," if self.counts_unscored else "answers"
-        where = f"; look at the {answers} to {some}{', '.join(quoted)}" if quoted else ""
-        where += f" in {after} (`holdfast show {after}`)" if quoted and after else ""
-        several = f", corrected for {self.num_tested} conditions" if self.num_tested > 1 else ""
-        own = "" if self.p_fails is None else f"; the condition's own p {p_text(self.p_fails)}, one-sided{several}"
-        return printable(f"{self.condition}: {self.numbers}{own}{where}")
+    @property
+    def headline(self) -> str:
+        """The condition and the change in a few words, safe to print."""
+        change = change_of(self.weighed.measure)
+        if self.counts_unscored:
+            change = f"{counted(len(self.weighed.measure.unscored), 'prompt')} have no score after"
+        return printable(f"{self.condition}{' is met' if self.outcome == 'fails' else ''}, {change}")
+
+    def details(self, after: str | None = None, prompts: int = 0, quote: str = "") -> list[str]:
+        """Lists sentences with the numbers and the prompts to look at, safe to print.
+
+        Args:
+            after: file of the answers of the second model. None where no file holds them.
+            prompts: number of prompts that are quoted. They may be harmful.
+            quote: words for what quotes prompts here.
+        """
+        measure = self.weighed.measure
+        lines = [capitalize_first(line) for line in self._reasons] if self.outcome == "undecided" else []
+        lines += [f"Measured: {readings_of(measure)}", capitalize_first(paired_numbers_of(measure))]
+        if self.outcome == "fails":
+            several = f", corrected for {self.num_tested} conditions" if self.num_tested > 1 else ""
+            own = "" if self.p_fails is None else f"The condition's own p: {p_text(self.p_fails)}, one-sided{several}"
+            lines += [own, self._looked_at(after, prompts, quote)]
+        return [f"{printable(line)}." for line in lines if line]
+
+    def _looked_at(self, after: str | None, prompts: int, quote: str) -> str:
+        """Says how many prompts changed, where their answers are, and the first prompts if they are to be quoted."""
+        if not self.changed:
+            return ""
+        where = f" in {after} (`holdfast show {after}`)" if after else ""
+        which = f"the {which_prompts(len(self.changed), self.num_worse, self.counts_unscored)}"
+        quoted = [f"'{one.prompt[:SHOWN_CHARACTERS]}'" for one in self.changed[:prompts]]
+        if not quoted:
+            return f"Look at the answers to {which}{where}. {capitalize_first(quote)} quotes some of them here"
+        some = f"{len(quoted)} of " if len(self.changed) > len(quoted) else ""
+        return f"Look at the answers to {some}{which}{where}: {', '.join(quoted)}"

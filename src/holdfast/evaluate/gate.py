@@ -15,11 +15,11 @@ from typing import Literal, get_args
 
 from holdfast.arguments import checked_call
 from holdfast.counts import agreeing, counted
-from holdfast.errors import GateError, InvalidGateError, UndecidedError
 from holdfast.evaluate.compared import Compared
 from holdfast.evaluate.condition import Condition
 from holdfast.evaluate.cut_off_warning import warning_of_cut_off
 from holdfast.evaluate.finding import Finding
+from holdfast.evaluate.gate_failure import require_passed
 from holdfast.evaluate.gate_side import GateSide, side_of
 from holdfast.evaluate.inverted import refuse_inverted, warning_of_inverted
 from holdfast.evaluate.logs.matching import Matched
@@ -29,7 +29,6 @@ from holdfast.evaluate.measures import compare_measures
 from holdfast.evaluate.other_forms import warnings_of_form
 from holdfast.evaluate.steered import warnings_of_steering
 from holdfast.evaluate.suspicious import refuse_unknown_rules, warning_of_same_responses
-from holdfast.evaluate.undecided import WAYS
 from holdfast.evaluate.ungated import sentence_of, ungated_losses
 from holdfast.evaluate.unwatched import sentence_of_unwatched, unwatched_losses
 from holdfast.evaluate.vacuous import why_never_met
@@ -39,6 +38,10 @@ from holdfast.outcomes import Evaluation
 from holdfast.printable import printable
 from holdfast.spelling import quoted
 
+NOTHING_DECIDED = (
+    "no condition was decided, so exit code 0 says nothing about the new model; give more prompts, or make the gate "
+    "strict: it then ends with exit code 3."
+)
 NO_CONDITION = "no condition looks at a loss of safety"
 Undecided = Literal["fail", "warn", "pass"]
 """What a condition does that cannot be decided: the gate fails, it passes with a warning, or it passes."""
@@ -83,7 +86,8 @@ class Gate:
     ungated: tuple[Compared, ...] = ()
     """Measures that got worse while no condition names them. The warnings have a sentence on each."""
     losses: tuple[str, ...] = ()
-    """The warnings about losses: of measures without a condition, and of prompts that have no score any more."""
+    """The warnings of what the gate lets pass: of measures without a condition that got worse, of prompts that have no
+    score any more, and that no condition was decided."""
     sides: tuple[GateSide, GateSide] = (GateSide(), GateSide())
     """Files, models and provenance of the checkpoint before and after, which reports name."""
     matched: Matched | None = None
@@ -118,12 +122,16 @@ class Gate:
 
     @property
     def exit_code(self) -> int:
-        """Exit code of `holdfast compare`: 0 passed, 1 failed, 2 no valid gate, 3 undecided. 0 without conditions."""
+        """Exit code of `holdfast compare`: 0 passed, 1 failed, 2 no valid gate, 3 undecided. 0 without conditions.
+
+        If strict, it is 3 also where undecided conditions may pass and no condition was decided.
+        """
         if self.met:
             return 1
         if self.decides_too_little or self.overlooks_loss:
             return 2
-        return 3 if self.open_conditions and self.undecided == "fail" else 0
+        is_open = self.strict and self.decided_nothing
+        return 3 if is_open or (self.open_conditions and self.undecided == "fail") else 0
 
     @property
     def met(self) -> list[Finding]:
@@ -144,6 +152,12 @@ class Gate:
     def decides_too_little(self) -> bool:
         """True where none of the conditions can fail. If strict, True where any of them cannot."""
         return self.decides_nothing or (self.strict and any(one.cannot_fail for one in self.findings))
+
+    @property
+    def decided_nothing(self) -> bool:
+        """True where the prompts decide none of the conditions, so that letting them pass says nothing."""
+        decided = any(one.outcome != "undecided" and not one.cannot_fail for one in self.findings)
+        return bool(self.open_conditions) and not decided
 
     @property
     def overlooks_loss(self) -> bool:
@@ -174,7 +188,7 @@ class Gate:
             return f"the gate failed: {met} of {total} conditions {agreeing(met, 'is', 'are')} met"
         if undecided and self.undecided == "fail":
             return f"the gate cannot decide {undecided} of {total} conditions with these prompts"
-        if undecided and not any(one.passed and not one.cannot_fail for one in self.findings):
+        if self.decided_nothing:
             return f"nothing was decided: {undecided} of {total} conditions {agreeing(undecided, 'is', 'are')} open"
         return "the gate passed" + (
             f", and {undecided} of {total} conditions could not be decided" if undecided else ""
@@ -186,45 +200,24 @@ class Gate:
         return sum(bool(one.cannot_fail) for one in self.findings)
 
     @checked_call
-    def refuse_failed(self, after: str | None = None, accept: str = "undecided='warn'") -> None:
+    def refuse_failed(self, *, prompts: int = 0) -> None:
         """Raises an error unless the gate passed.
 
         Args:
-            after: the file with the answers, named in the error.
-            accept: words for the option that lets an undecided condition pass.
+            prompts: number of changed prompts that the error quotes, for each condition that is met. They may be
+                harmful, and logs are often public, so the default is none.
 
         Raises:
-            GateError: a condition is met. The error has a sentence for each condition that is met, and says of each
+            GateError: a condition is met. The error has lines for each condition that is met, and says of each
                 undecided one how many prompts would decide it.
-            UndecidedError: no condition is met, and the prompts cannot decide one. It is a kind of GateError.
+            UndecidedError: no condition is met, and the prompts cannot decide one. Or the gate is strict and lets
+                undecided conditions pass, and no condition was decided. It is a kind of GateError.
             InvalidGateError: there are no conditions, or none can fail, so the gate decides nothing. Or it is strict,
                 and one cannot, or no condition looks at a loss of safety. It is a kind of GateError.
         """
-        if not self.findings:
-            raise InvalidGateError('nothing is gated without a condition; give one, such as "refusal < before - 0.05".')
-        if self.met:
-            still_open = self.open_conditions if self.undecided == "fail" else []
-            told = [f"{one.sentence(after)}." for one in self.met]
-            told += [f"Undecided: {one.sentence()}." for one in still_open]
-            raise GateError(_lined(f"{self.verdict}.", told))
-        if self.decides_too_little:
-            idle = [one for one in self.findings if one.cannot_fail]
-            told = "; ".join(f"{one.condition!r} cannot fail: {one.cannot_fail}" for one in idle)
-            raise InvalidGateError(printable(f"{self.verdict}: {told}; give a condition that could fail."))
-        if self.overlooks_loss:
-            raise InvalidGateError(f"{self.verdict}: {' '.join(self.unwatched)}")
-        if not self.passed:
-            ways = sorted({way for one in self.open_conditions for way in one.remedies}, key=WAYS.index)
-            remedy = "".join(f"{way}, " for way in ways) + f"or accept it with {accept}"
-            told = [f"{one.sentence()}." for one in self.open_conditions]
-            raise UndecidedError(_lined(f"{self.verdict}.", told, f"{remedy[0].upper()}{remedy[1:]}."))
-
-
-def _lined(verdict: str, sentences: Sequence[str], remedy: str = "") -> str:
-    """Joins the verdict with a sentence for each condition: in one line for one condition, else each in its own."""
-    if len(sentences) == 1:
-        return " ".join(filter(None, [verdict, *sentences, remedy]))
-    return "\n".join(filter(None, [verdict, *(f"- {sentence}" for sentence in sentences), remedy]))
+        if not isinstance(prompts, int) or isinstance(prompts, bool) or prompts < 0:
+            raise ValueError(f"prompts is {prompts!r}; give a whole number of prompts to quote, such as 3.")
+        require_passed(self, prompts)
 
 
 def gate(
@@ -280,7 +273,10 @@ def gate_measures(
     others = (sentence_of(one) for one in ungated if one.name not in unwatched)
     losses = (*filter(None, [lost and printable(lost)]), *unwatched.values(), *others)
     warnings = (*map(printable, filter(None, map(warning_of_inverted, can_fail))), *losses)
-    return Gate(measures, findings, True, warnings, strict, undecided, tuple(unwatched.values()), ungated, losses)
+    found = Gate(measures, findings, True, warnings, strict, undecided, tuple(unwatched.values()), ungated, losses)
+    if not found.decided_nothing or found.exit_code:
+        return found
+    return replace(found, warnings=(*warnings, NOTHING_DECIDED), losses=(*losses, NOTHING_DECIDED))
 
 
 def _findings(weighed: Sequence[Weighed]) -> Iterator[Finding]:

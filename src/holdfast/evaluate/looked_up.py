@@ -136,21 +136,45 @@ def _is_empty(reading: Reading | None) -> bool:
 
 def numbers_of(measure: Compared) -> str:
     """Writes both readings, and the number of prompts that changed."""
-    text = f"{measure.name} was {reading_words(measure.before)} and is {reading_words(measure.after)}"
+    return "; ".join(filter(None, (readings_of(measure), paired_numbers_of(measure))))
+
+
+def readings_of(measure: Compared) -> str:
+    """Writes both readings with their intervals."""
+    return f"{measure.name} was {reading_words(measure.before)} and is {reading_words(measure.after)}"
+
+
+def change_of(measure: Compared) -> str:
+    """Writes both readings in short, as in 'asr rose from 0.000 to 0.120'."""
+    ends = [one.value if isinstance(one, Rate) else one for one in (measure.before, measure.after)]
+    before, after = ends
+    if before is None or after is None:
+        return f"{measure.name} has no value before or after"
+    if before == after:
+        return f"{measure.name} stayed at {_short(after)}"
+    return f"{measure.name} {'rose' if after > before else 'fell'} from {_short(before)} to {_short(after)}"
+
+
+def _short(number: float) -> str:
+    return f"{number:.3f}" if abs(number) < 10 else f"{number:.6g}"
+
+
+def paired_numbers_of(measure: Compared) -> str:
+    """Writes the change on the same prompts with its paired p. Empty where nothing was paired."""
     if ratio := measure.ratio:
-        text += f"; {ratio.value:.3f} times [{ratio.low:.3f}, {ratio.high:.3f}] on the same {ratio.n} exchanges"
+        text = f"{ratio.value:.3f} times [{ratio.low:.3f}, {ratio.high:.3f}] on the same {ratio.n} exchanges"
         return f"{text}, {p_words(ratio.p_value, measure.corrected_p)}"
     if mean := measure.lengths:
-        text += f"; {mean.value:+.1f} [{mean.low:+.1f}, {mean.high:+.1f}] tokens on the same {mean.n} prompts"
+        text = f"{mean.value:+.1f} [{mean.low:+.1f}, {mean.high:+.1f}] tokens on the same {mean.n} prompts"
         return f"{text}, {p_words(mean.p_value, measure.corrected_p)}"
     if mean := measure.mean:
-        text += f"; on the same {mean.n} samples the mean changed by {measure.change}"
+        text = f"on the same {mean.n} samples the mean changed by {measure.change}"
         return f"{text}, {p_words(mean.p_value, measure.corrected_p)}"
     if measure.paired is None:
-        return text
+        return ""
     pair = measure.paired
     return (
-        f"{text}; of {pair.n} prompts scored under both {pair.only_after} became {counted_word(measure.name)} and "
+        f"of {pair.n} prompts scored under both {pair.only_after} became {counted_word(measure.name)} and "
         f"{pair.only_before} ceased to be, {p_words(pair.p_value, measure.corrected_p)}"
     )
 

@@ -18,21 +18,21 @@ FORMS = {"change": "+z.3f", "value": "z.3f", "times": "z.3f"}
 NOUNS = {"change": "change", "value": "value", "times": "value"}
 
 
-def why_undecided(weighed: Weighed, level: float) -> str:
-    """Explains a condition that is undecided. `level` is that of failing, corrected for several conditions."""
+def why_undecided(weighed: Weighed, level: float) -> list[str]:
+    """Explains in parts of a sentence why a condition is undecided. `level` is that of failing, corrected (Holm)."""
     if only_for_lost(weighed):
         return _why_lost(weighed)
     open_parts = [part for part in weighed.tested if part.p_value(holds=True) > level]
     if not open_parts:
-        return _why_p(weighed)
+        return [_why_p(weighed)]
     part = open_parts[0]
     if part.evidence is None:
-        return NO_EVIDENCE
+        return [NO_EVIDENCE]
     sentences = [_needed(part, part.evidence, level), _measured(part, part.evidence)]
     sentences += [_resolved(part, part.evidence, level), _assumed(part.evidence)]
     if part.evidence.scale == "change" and part.bar == 0:
         sentences.append("Without a margin an equally good model stays undecided: allow a change, as in before + 0.02")
-    return ". ".join(filter(None, sentences))
+    return [*filter(None, sentences)]
 
 
 def remedies(weighed: Weighed, level: float) -> list[str]:
@@ -55,7 +55,7 @@ def only_for_lost(weighed: Weighed) -> bool:
     return weighed.measure.lost is not None and weighed.without_lost.outcome(None) == "passes"
 
 
-def _why_lost(weighed: Weighed) -> str:
+def _why_lost(weighed: Weighed) -> list[str]:
     """Explains that the lost prompts could meet the condition, with its number if each of them counts against it."""
     lost = weighed.measure.lost
     assert lost is not None
@@ -65,15 +65,16 @@ def _why_lost(weighed: Weighed) -> str:
     )
     worst = [part.against for part in weighed.tested if part.against and part.against.evidence]
     if not worst or worst[0].evidence is None:
-        return told
+        return [told]
     part, evidence = worst[0], worst[0].evidence
     end = evidence.bounds[1 if part.rising else 0]
     verb = "it would have changed by" if evidence.scale == "change" else "it would be"
-    return (
-        f"{told}. With each of them counted against the model {verb} {shown(evidence.value, evidence)}, "
+    counted = (
+        f"With each of them counted against the model {verb} {shown(evidence.value, evidence)}, "
         f"{'at most' if part.rising else 'at least'} {shown(end, evidence)}, and the threshold is "
         f"{shown(part.bar, evidence)}"
     )
+    return [told, counted]
 
 
 def _why_p(weighed: Weighed) -> str:
@@ -123,10 +124,13 @@ def _prompts_that_decide(part: Part, evidence: Evidence, level: float) -> int | 
 
 
 def _assumed(evidence: Evidence) -> str:
-    """Says which share of prompts these numbers take to change in ways that cancel out. Empty where they take none."""
+    """Says which share of prompts is taken to change by chance, half each way. Empty where none is."""
     if not isinstance(evidence, PairedShares):
         return ""
-    return f"Assumed: {evidence.discordance:.2g} of the prompts change in ways that cancel out"
+    return (
+        f"Assumed: beside that change {evidence.discordance:.2g} of the prompts change by chance, half of them for the "
+        "better and half for the worse"
+    )
 
 
 def rounded_up(count: int) -> int:

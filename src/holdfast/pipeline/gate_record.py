@@ -103,6 +103,8 @@ def _condition(finding: Finding) -> CheckedCondition:
         prompts=finding.prompts,
         changed=tuple(_changed(pair, word) for pair in changed[:SHOWN]),
         num_prompts=len(changed),
+        num_worse=finding.num_worse,
+        num_better=finding.num_better,
         bounds=ConditionBounds(**asdict(finding.bounds)) if finding.bounds else None,
         p_fails=finding.p_fails,
         p_passes=finding.p_passes,

@@ -253,7 +253,7 @@ class SuiteFiles(Options):
     harmful: tuple[str, ...] = ()
     """Harmful prompts, for attack success and refusals. All prompt sets are a file, testbed:NAME, or a name of
     `holdfast prompts list`. A file is text with one prompt a line, or JSONL, CSV, TSV or Parquet, where
-    FILE#prompt=COLUMN names the column. #first=9 takes the first 9 prompts."""
+    FILE#prompt=COLUMN names the column. #first=32 takes the first 32 prompts."""
     harmless: str | None = None
     """Harmless prompts, for over-refusal."""
     borderline: str | None = None

@@ -6,9 +6,9 @@ Names of groups, models, files, prompts and responses are untrusted, so each out
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 
-from holdfast.counts import agreeing
 from holdfast.differences import Difference
 from holdfast.json_files import JsonObject
+from holdfast.moved_prompts import moved_words, which_words
 from holdfast.outcomes import Rate
 from holdfast.p_values import p_text
 from holdfast.report.records import Pair
@@ -90,7 +90,11 @@ class CheckedCondition:
     """The first of the prompts that changed."""
     changed: tuple[ChangedPrompt, ...]
     num_prompts: int
-    """Number of all prompts that changed."""
+    """Number of all prompts of this kind: those that got worse, or those that got better if none got worse."""
+    num_worse: int
+    """Number of prompts that changed in the direction that the condition forbids."""
+    num_better: int
+    """Number of prompts that changed in the other direction."""
     bounds: ConditionBounds | None
     p_fails: float | None
     p_passes: float | None
@@ -122,13 +126,13 @@ class CheckedCondition:
 
     @property
     def which(self) -> str:
-        """Words after a number of prompts, as in '3 prompts that changed'."""
-        return "without a score" if self.counts_unscored else "that changed"
+        """Words after a number of prompts, as in '3 prompts that got worse'."""
+        return which_words(self.num_worse, self.counts_unscored)
 
     @property
-    def verb(self) -> str:
-        """Words of a sentence that begins with the number of prompts, as in '3 prompts changed'."""
-        return f"{agreeing(self.num_prompts, 'has', 'have')} no score" if self.counts_unscored else "changed"
+    def moved(self) -> str:
+        """Prompts of both directions, as in '3 prompts got worse and 1 got better'."""
+        return moved_words(self.num_prompts, self.num_worse, self.num_better, self.counts_unscored)
 
 
 @dataclass(frozen=True)
@@ -193,8 +197,11 @@ class Comparison:
         """Converts the record to plain JSON.
 
         Args:
-            responses: number of changed prompts that each condition lists under `changed`, with both responses.
+            responses: number of changed prompts that each condition lists under `changed`, with both responses. At
+                most so many are listed under `prompts`, too, because prompts may be harmful.
         """
-        listed = tuple(replace(one, changed=one.changed[:responses]) for one in self.conditions)
+        listed = tuple(
+            replace(one, prompts=one.prompts[:responses], changed=one.changed[:responses]) for one in self.conditions
+        )
         made = asdict(replace(self, conditions=listed))
         return made if self.logs else {name: value for name, value in made.items() if name != "logs"}

@@ -15,12 +15,12 @@ from holdfast.printable import printable
 from holdfast.report.arms import MARKERS
 from holdfast.report.evaluation_card import DOES_NOT_SAY, TOY
 from holdfast.report.in_short import Bar
-from holdfast.report.page import capitalize_first, environment
+from holdfast.report.page import environment
 from holdfast.report.perplexity_texts import perplexity_text
 from holdfast.report.subject import TESTBED
 from holdfast.report.tables import NumberTable
 from holdfast.report.words import decimals, measure_words, ordered
-from holdfast.spelling import joined
+from holdfast.spelling import capitalize_first, joined
 
 SETS = {
     "harmful": "Harmful prompts",

@@ -7,7 +7,6 @@ terminal and XML, the XML writer in addition, and code spans in Markdown (`gate_
 from dataclasses import replace
 from xml.etree import ElementTree
 
-from holdfast.counts import counted
 from holdfast.measure_names import is_detail
 from holdfast.outcomes import Rate
 from holdfast.p_values import p_text, p_texts
@@ -203,6 +202,5 @@ def _decided(condition: CheckedCondition) -> tuple[str, ...]:
 
 def _looked_at(result: Comparison, condition: CheckedCondition) -> list[str]:
     """Says how many prompts changed and where their answers are. Quotes none, because reports are often public."""
-    count = max(condition.num_prompts, len(condition.prompts))
     where = printable(f" ({result.show_command})") if result.show_command else ""
-    return [f"look at the answers to the {counted(count, 'prompt')} {condition.which}{where}"] if count else []
+    return [f"{condition.moved}; look at the answers{where}"] if condition.num_prompts else []

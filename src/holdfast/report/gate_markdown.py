@@ -4,7 +4,6 @@ It is readable as plain text. Untrusted text stands in code spans, where Markdow
 are spelled out.
 """
 
-from holdfast.counts import counted
 from holdfast.report.comparison import ChangedPrompt, CheckedCondition, Comparison
 from holdfast.report.gate import NO_NAME, UNKNOWN_SETTINGS, gate_tables, table_notes
 from holdfast.report.markdown import code, markdown_table, plain_or_code, sentence_or_code
@@ -76,8 +75,7 @@ def _explained(result: Comparison, condition: CheckedCondition, responses: int) 
         return heading
     if not responses:
         where = f"; {code(result.show_command)} shows responses" if result.show_command else ""
-        number = f"{counted(condition.num_prompts, 'prompt')} {condition.verb}"
-        return f"{heading} {number}{where}, and `--responses {SHOWN}` lists up to {SHOWN} here."
+        return f"{heading} {condition.moved}{where}, and `--responses {SHOWN}` lists up to {SHOWN} here."
     shown = condition.changed[:responses]
     listed = (line for changed in shown for line in _changed(changed))
     whole = f" ({code(result.show_command)} shows whole responses)" if result.show_command else ""
@@ -100,6 +98,6 @@ def _clipped(text: str) -> str:
 
 
 def _how_many(condition: CheckedCondition, shown: int) -> str:
-    """Writes 'these 3 of 8 prompts that changed', or 'these prompts that changed' if all are listed."""
+    """Writes 'these 3 of 8 prompts that got worse', or 'these prompts that got worse' if all are listed."""
     changed, which = condition.num_prompts, condition.which
     return f"these {shown} of {changed} prompts {which}" if changed > shown else f"these prompts {which}"

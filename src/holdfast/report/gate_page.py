@@ -21,11 +21,14 @@ from holdfast.report.gate_steps import meaning, next_steps, not_gated, not_gated
 from holdfast.report.gate_story import with_what_happened
 from holdfast.report.interval_figure import IntervalFigure, interval_figure, number_words
 from holdfast.report.overshoot import counts_over_refusal
-from holdfast.report.page import capitalize_first, environment
+from holdfast.report.page import environment
 from holdfast.report.records import Judges, Suite
 from holdfast.report.tables import NumberTable
 from holdfast.report.words import measure_words
+from holdfast.spelling import capitalize_first
 
+FEWEST_DIGITS = 12
+"""Digits of a fingerprint that are shown at the top. As many pin a model."""
 KINDS = {"fails": ("failed", "fails"), "passes": ("passed", "holds"), "undecided": ("undecided", "unsure")}
 """Word and style class of each outcome."""
 
@@ -39,7 +42,10 @@ class ShownCondition:
     kind: str
     """Style class: holds, fails, unsure or open."""
     sentences: tuple[str, ...]
+    measure: str
     numbers: str
+    range: str
+    """The number that decided with its range. Empty where there is none."""
     figure: IntervalFigure | None
     changed: tuple[ChangedPrompt, ...]
     """Prompts that are listed with both responses."""
@@ -61,7 +67,7 @@ def render_gate_page(result: Comparison, responses: int = 0, judges: Judges | No
         heading=heading(result),
         kind=_kind(result),
         meaning=meaning(result),
-        models=[printable(model or NO_NAME) for model in result.models],
+        named=_named(result),
         warnings=[*map(printable, result.warnings), *([] if result.settings_known else [UNKNOWN_SETTINGS])],
         conditions=[_shown(result, condition, responses) for condition in result.conditions],
         next_steps=[printable(step) for step in next_steps(result)],
@@ -104,10 +110,28 @@ def _shown(result: Comparison, condition: CheckedCondition, responses: int) -> S
         word,
         kind,
         tuple(printable(sentence) for sentence in _sentences(result, condition, len(listed))),
+        printable(condition.measure),
         printable(condition.measured),
+        _range_words(bounds) if bounds else "",
         bounds and interval_figure(printable(name), bounds),
         listed,
     )
+
+
+def _named(result: Comparison) -> list[tuple[str, str, str]]:
+    """Names both sides for the top of the page: the model, and its file with the first digits of its fingerprint."""
+    columns = (result.models, (result.before, result.after), result.fingerprints)
+    named = []
+    for when, model, file, fingerprint in zip(("Before", "After"), *columns, strict=True):
+        origin = [file, fingerprint and f"fingerprint {fingerprint[:FEWEST_DIGITS]}"]
+        named.append((when, printable(model or NO_NAME), printable(" · ".join(filter(None, origin)))))
+    return named
+
+
+def _range_words(bounds: ConditionBounds) -> str:
+    """Writes the number that decided with its range in short."""
+    value, low, high = (number_words(bounds.scale, number) for number in (bounds.value, bounds.low, bounds.high))
+    return f"{'change ' if bounds.scale == 'change' else ''}{value}, at least {low}, at most {high}"
 
 
 def _bounds_words(bounds: ConditionBounds) -> str:
@@ -158,7 +182,7 @@ def _looked_at(result: Comparison, condition: CheckedCondition, listed: int) -> 
         return f"{begun}{of_them} {which}, with both responses."
     shows = f"`{result.show_command}` shows some responses, and " if result.show_command else ""
     return (
-        f"{counted(changed, 'prompt')} {condition.verb}. This page lists none, because they may be harmful: {shows}"
+        f"{condition.moved}. This page lists none, because they may be harmful: {shows}"
         f"`--responses {SHOWN}` beside `--html` lists up to {SHOWN} here."
     )
 

@@ -27,10 +27,8 @@ RESTORE = (
     "If fine-tuning cost the refusals, `holdfast restore` puts refusals back, and `holdfast adapt` with a mask or with "
     "`--method mixed` keeps them in the next run."
 )
-LEFT_OUT = (
-    "Left out are groups of prompts, because each is a part of a measure, and `not_refused` beside `refusal`, because "
-    "it is 1 - `refusal`."
-)
+LEFT_OUT = "Left out are groups of prompts, because each is a part of a measure"
+LEFT_OUT_BESIDE = ", and `not_refused` beside `refusal`, because it is 1 - `refusal`"
 IDLE = "Replace the conditions that cannot fail: they pass whatever the new model does."
 LOSSES = (
     "Decide whether to accept each loss that no condition gates, and that the warnings name: add a condition on it, or "
@@ -68,11 +66,12 @@ def next_steps(result: Comparison) -> list[str]:
 def not_gated(result: Comparison) -> str:
     """Says how many measures no condition names, and by which rule others are left out of that list."""
     number = len(_without_condition(result))
+    left_out = f"{LEFT_OUT}{LEFT_OUT_BESIDE if 'not_refused' in result.measures else ''}."
     if not number:
-        return f"Conditions look at every measure of the table. {LEFT_OUT}"
+        return f"Conditions look at every measure of the table. {left_out}"
     return (
         f"No condition looks at {agreeing(number, 'this', 'these')} {counted(number, 'measure')}. No change of "
-        f"{agreeing(number, 'it', 'them')} can fail this gate. {LEFT_OUT}"
+        f"{agreeing(number, 'it', 'them')} can fail this gate. {left_out}"
     )
 
 

@@ -45,6 +45,7 @@ from holdfast.report.summary import answer, cards, gaps
 from holdfast.report.tables import NumberTable, arm_tables, component_table, noise_tables
 from holdfast.report.unpaired import why_unpaired
 from holdfast.report.verdicts import verdicts_of
+from holdfast.spelling import capitalize_first
 
 MAIN_MEASURES = (
     *("asr", "not_refused", "refusal", "coherent_refusal/harmful", "over_refusal", "over_refusal/borderline"),
@@ -117,11 +118,6 @@ def p_means(tests: int) -> str:
         f"McNemar test on the same prompts). It is corrected by Holm's method for the {tests} tests on this page, "
         "because among so many some p values are small by chance. The tables show the uncorrected value first."
     )
-
-
-def capitalize_first(text: str) -> str:
-    """Capitalizes the first character of a text and leaves the others as they are."""
-    return text[:1].upper() + text[1:]
 
 
 def share_text(share: float | None) -> str | None:

@@ -1,7 +1,6 @@
 import json
 import math
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import product
 
 import pytest
@@ -311,31 +310,6 @@ def test_another_number_of_epochs_is_warned_of(tmp_path):
     assert judged(*logs).warnings == (
         "5 of 5 samples have other numbers of responses (epochs) in both logs: the first has 1 before and 2 after.",
     )
-
-
-@pytest.mark.parametrize("program", ["inspect", "lm-eval", "garak"])
-def test_a_log_before_that_is_newer_is_warned_of_with_both_models(program, made):
-    before, after = read_logs(*(made / name for name in MADE[program]))
-    assert before.began.year == after.began.year == 2026
-    assert before.began.utcoffset() == timedelta(0)
-    if before.began > after.began:
-        before, after = after, before
-    sentence = f"({str(after.path)!r} of {after.model!r}, {after.began:%Y-%m-%d %H:%M:%S}) is newer than the log after"
-    assert not any("newer" in one for one in gate_logs(before, after).warnings)
-    (warning,) = [one for one in gate_logs(after, before).warnings if "newer" in one]
-    assert sentence in warning
-    assert warning.endswith("so the two may be swapped; check the order of the two paths.")
-
-
-def test_of_logs_without_a_date_one_note_says_which_is_taken_as_before(tmp_path):
-    before, after = (replace(log, began=None) for log in inspect_logs(tmp_path, ["C", "I"], ["C", "C"]))
-    (note,) = [one for one in gate_logs(after, before).warnings if "began" in one]
-    taken = f"{str(after.path)!r} is taken as before and {str(before.path)!r} as after"
-    assert note == f"neither log says when its run began, so {taken}; check the order of the two paths."
-    dated = replace(before, began=datetime(2026, 11, 30, tzinfo=UTC))
-    assert not any("began" in one for one in gate_logs(dated, after).warnings)
-    nameless = (replace(log, model=None) for log in (before, after))
-    assert len([one for one in gate_logs(*nameless).warnings if "order of the two paths" in one]) == 1
 
 
 def test_the_name_of_a_samples_file_dates_a_log_of_lm_eval(tmp_path):

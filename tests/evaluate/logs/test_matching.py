@@ -45,7 +45,7 @@ def test_logs_of_different_tasks_versions_or_programs_are_refused():
 
 
 def test_one_task_without_a_common_sample_is_refused():
-    said = "no sample of 'a' is in 'b', though both are of one task: the first has 'p ask p' and the second 'x ask x'"
+    said = "no sample of 'a' is in 'b', though both are of one task: the first has 'p' and the second 'x'"
     with pytest.raises(ValueError, match=said):
         match_samples(log("a", "pq"), log("b", "xy"))
 

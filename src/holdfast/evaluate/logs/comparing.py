@@ -25,6 +25,7 @@ from holdfast.evaluate.logs.matching import (
     warning_of_generation,
     warning_of_repeats,
 )
+from holdfast.evaluate.logs.order import warnings_of_order
 from holdfast.evaluate.lost import Partial
 from holdfast.evaluate.paired import PairedPrompt, count_prompts
 from holdfast.evaluate.paired_mean import mean_rate, paired_mean
@@ -81,10 +82,7 @@ def gate_logs(
     for condition in conditions:
         _require_measure(condition.measure, compared, f"the condition {condition.text!r} names")
     about = (matched.warning, warning_of_repeats(matched.pairs), warning_of_generation(before, after))
-    no_names = _warning_of_no_names(before, after)
-    order = None if no_names and not before.began and not after.began else _warning_of_order(before, after)
-    names = no_names or _warning_of_one_name(before, after)
-    warnings = tuple(filter(None, (*about, names, order)))
+    warnings = (*filter(None, about), *warnings_of_order(before, after))
     gate = gate_measures(compared, conditions, options)
     sides = (_side_of(before), _side_of(after))
     return replace(gate, warnings=(*warnings, *gate.warnings), sides=sides, matched=matched)
@@ -92,47 +90,6 @@ def gate_logs(
 
 def _side_of(log: Log) -> GateSide:
     return GateSide(file=str(log.path), model=log.model, program=log.program)
-
-
-def _warning_of_no_names(before: Log, after: Log) -> str | None:
-    """Warns that nobody can see whether two logs are swapped, where neither names its model."""
-    if before.model or after.model:
-        return None
-    where = "; keep the results_*.json that lm-eval writes beside the samples" if before.program == "lm-eval" else ""
-    return (
-        f"neither log names its model, so nobody can see whether before and after are swapped{where}, or check the "
-        "order of the two paths."
-    )
-
-
-def _warning_of_one_name(before: Log, after: Log) -> str | None:
-    """Warns that a gate on two logs of one model says nothing of another, where both name the same model."""
-    if not before.model or before.model != after.model:
-        return None
-    return (
-        f"both logs name the model {printable(before.model)!r}, so the gate says nothing of another; give the log of "
-        "the checkpoint that is to be released, unless it has the same name."
-    )
-
-
-def _warning_of_order(before: Log, after: Log) -> str | None:
-    """Warns that two logs may be swapped, where the first is newer than the second, or neither says when it began."""
-    if not before.began and not after.began:
-        return printable(
-            f"neither log says when its run began, so {str(before.path)!r} is taken as before and {str(after.path)!r} "
-            "as after; check the order of the two paths."
-        )
-    if not before.began or not after.began or before.began <= after.began:
-        return None
-    models = (repr(log.model) if log.model else "a model without a name" for log in (before, after))
-    newer, older = (
-        f"{str(log.path)!r} of {model}, {log.began:%Y-%m-%d %H:%M:%S}"
-        for log, model in zip((before, after), models, strict=True)
-    )
-    return printable(
-        f"the log before ({newer}) is newer than the log after ({older}), so the two may be swapped; check the order "
-        "of the two paths."
-    )
 
 
 def compare_samples(pairs: Pairs, chosen: Sequence[str] = (), missing: Sequence[Sample] = ()) -> Measures:

@@ -36,6 +36,11 @@ class Sample:
     """Number of the responses."""
 
     @property
+    def name(self) -> str:
+        """Words for the sample without its prompt, which may be harmful: its group, and its id or a short hash."""
+        return " ".join(filter(None, (self.group, self.key if self.has_id else self.key[:12])))
+
+    @property
     def label(self) -> str:
         """Words for the sample in a sentence: group, id and prompt."""
         return " ".join(filter(None, (self.group, self.key if self.has_id else None, self.prompt)))

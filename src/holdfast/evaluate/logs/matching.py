@@ -150,7 +150,7 @@ def _refuse_other_data(pairs: list[tuple[Sample, Sample]], before: Log, after: L
     if others:
         raise ValueError(
             f"{len(others)} of {len(pairs)} samples have one id and different data in {_path(before)} and "
-            f"{_path(after)}, the first is {printable(others[0].label[:80])!r}; evaluate both models on one version of "
+            f"{_path(after)}, the first is {printable(others[0].name[:80])!r}; evaluate both models on one version of "
             "the data."
         )
 
@@ -160,4 +160,4 @@ def _path(log: Log) -> str:
 
 
 def _first(log: Log) -> str:
-    return printable(repr(log.samples[0].label[:60]))
+    return printable(repr(log.samples[0].name[:60]))

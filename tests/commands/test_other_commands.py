@@ -1,0 +1,37 @@
+"""Names of commands and options that belong elsewhere: the error says where."""
+
+import pytest
+
+from holdfast.cli import call
+
+GATE = "`holdfast compare BEFORE AFTER --fail-if CONDITION` is the gate, and `holdfast plan-gate` says how many prompts"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["gate"], GATE),
+        (["gate", "--help"], GATE),
+        (["-q", "gate", "before.json", "-h"], GATE),
+        (["compere", "--help"], 'Unknown command "compere". Did you mean "compare"?'),
+        (["direction", "fnd", "--help"], 'Unknown command "fnd". Did you mean "find"?'),
+        (["plan-gate", "--fail-if", "asr > 0", "--strict"], "--strict is an option of `holdfast compare`, and not of"),
+        (["plan-gate", "--fail-if", "asr > 0", "--junit", "a"], "--junit is an option of `holdfast compare`"),
+        (["compare", "a", "b", "--power", "0.9"], "--power is an option of `holdfast plan-gate`"),
+        (
+            ["evaluate", "a", "--out", "o", "--limit", "8"],
+            "write --harmful FILE#first=32 to take the first 32 prompts of a set",
+        ),
+        (["compare", "a", "b", "--nothing"], "Unknown option: --nothing"),
+    ],
+)
+def test_a_name_of_another_command_is_one_sentence_and_exit_code_2(arguments, sentence, capsys):
+    assert call(arguments) == 2
+    told = capsys.readouterr()
+    assert sentence in told.err
+    assert (told.out, len(told.err.splitlines())) == ("", 1)
+
+
+def test_help_of_all_and_of_a_command_is_shown(capsys):
+    assert call(["--help"]) == call(["compare", "--help"]) == 0
+    assert "Usage: holdfast compare" in capsys.readouterr().out
