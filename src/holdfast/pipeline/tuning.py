@@ -28,7 +28,7 @@ from holdfast.intervene.train.frozen import require_roles
 from holdfast.intervene.train.methods import Method, usual_method
 from holdfast.intervene.train.one_tuning import Refresh
 from holdfast.intervene.train.preserve.replay import own_answers
-from holdfast.intervene.train.preserve.safety import Safety, check_safety
+from holdfast.intervene.train.preserve.safety import Safety, check_safety, read_safety
 from holdfast.intervene.train.result import TuningResult
 from holdfast.models.load import LoadedModel, default_device, load_model, load_outline
 from holdfast.pipeline.given_exchanges import load_to_enhance
@@ -151,12 +151,7 @@ def load_safety(method: Method, files: SafetyFiles) -> Safety:
         ValueError: the method needs data that is not given, reads none, or a prompt also evaluates the model.
     """
     held_out = [prompt for source in files.held_out for prompt in load_prompts(source)]
-    if files.safety is None:
-        learned: Safety = []
-    elif method.safety == "given":
-        learned = load_exchanges(files.safety, responses="refusals")
-    else:
-        learned = load_prompts(files.safety, "harmful")
+    learned = [] if files.safety is None else read_safety(method, files.safety)
     check_safety(method, learned, held_out)
     return learned
 

@@ -11,6 +11,7 @@ a mask beside any method.
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import cast
 
 from peft import PeftModel
@@ -23,7 +24,7 @@ from holdfast.intervene.method_options import MethodOptions
 from holdfast.intervene.train.methods import Method, method_named, refuse_idle
 from holdfast.intervene.train.parts import NOTHING, Parts, Start
 from holdfast.intervene.train.preserve.response_loss import per_step, response_loss
-from holdfast.intervene.train.preserve.safety import Safety, check_safety, safety_exchanges
+from holdfast.intervene.train.preserve.safety import Safety, check_safety, read_safety, safety_exchanges
 from holdfast.intervene.train.terms import Terms, added
 from holdfast.intervene.train.within_context import Row
 from holdfast.models.load import LoadedModel
@@ -38,7 +39,7 @@ def preserve(
     trainer: Trainer,
     method: str,
     *,
-    safety: Safety = (),
+    safety: Safety | str | Path = (),
     held_out: Sequence[Prompt | Exchange] = (),
     options: MethodOptions = MethodOptions(),
 ) -> None:
@@ -48,7 +49,8 @@ def preserve(
         trainer: a trainer of transformers or TRL, in one process.
         method: name of a method that `holdfast adapt --help` lists, or several joined by +. A mask is held by
             `ProtectCallback(mask)` instead of spa, and trained by `train_only` instead of set.
-        safety: safety data of the method: exchanges with refusals, or prompts to which the model answers now.
+        safety: safety data of the method, or the path of a file with it: exchanges with refusals, or prompts to which
+            the model answers now.
         held_out: prompts that evaluate the model. A safety prompt among them is refused.
         options: options of the method.
 
@@ -60,9 +62,10 @@ def preserve(
     require_options(options, MethodOptions)
     chosen = method_named(method)
     refuse_idle(chosen, options)
-    check_safety(chosen, safety, held_out)
+    data = read_safety(chosen, safety)
+    check_safety(chosen, data, held_out)
     _refuse_unfit(trainer, chosen)
-    start, parts = _start(trainer, chosen, safety, options), _parts(trainer, chosen, options)
+    start, parts = _start(trainer, chosen, data, options), _parts(trainer, chosen, options)
     terms = Terms(trainer, adds := added(parts, start))
     # The trainer calls both by position.
     trainer.training_step = partial(terms.step, trainer.training_step)  # pyright: ignore[reportAttributeAccessIssue]

@@ -1,15 +1,30 @@
 """The safety exchanges of a method: given refusals, or the start model's own answers. None may evaluate the model."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from holdfast.intervene.train.methods import Method, missing_safety
 from holdfast.intervene.train.preserve.replay import own_answers, tell_complying
 from holdfast.models.load import LoadedModel
 from holdfast.progress import Progress, silent
+from holdfast.prompts.sources import load_exchanges, load_prompts
 from holdfast.records import Exchange, Prompt, require_records, shared_prompts
 
 Safety = Sequence[Prompt] | Sequence[Exchange]
 """Safety prompts, whose own answers are made, or exchanges, whose responses are learned as they are."""
+
+
+def read_safety(method: Method, given: Safety | str | Path) -> Safety:
+    """Reads the file that holds a method's safety data. Safety data itself is returned as it is.
+
+    Raises:
+        ValueError: the file is missing, or lacks refusals that the method learns.
+    """
+    if not isinstance(given, str | Path):
+        return given
+    if method.safety == "given":
+        return load_exchanges(str(given), responses="refusals")
+    return load_prompts(str(given), "harmful")
 
 
 def check_safety(method: Method, safety: Safety, held_out: Sequence[Prompt | Exchange]) -> None:
