@@ -13,6 +13,7 @@ from holdfast.commands.console import Json, show, shown_progress, table, unless_
 from holdfast.commands.layers import OVER_MATRICES, layer_table
 from holdfast.commands.once import ExistOk, Once
 from holdfast.commands.parameters import Generation, Judge, Judging, LayerWise, Neurons, Scoring, Seed
+from holdfast.endings import require_ending
 from holdfast.json_files import JsonValue, load_json, record_from
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.made_by import summary
@@ -90,6 +91,7 @@ def score(
     json
         Print one JSON object in place of tables.
     """
+    require_ending(out, ".safetensors")
     once = Once(exist_ok, "score", out, out, locals())
     if once.says_done(json):
         return
