@@ -456,6 +456,10 @@ def test_the_option_that_was_refused_is_named_as_it_is_given(capsys, arguments, 
 def test_an_option_that_was_left_out_is_called_missing(capsys):
     assert call(["evaluate", "testbed:aligned", "--judge", "testbed:guard"]) == 2
     assert capsys.readouterr().err == "holdfast: --out is missing, or has no value; see --help.\n"
+    assert call(["direction", "steer", "testbed:aligned", "direction.safetensors", "--out", "steered"]) == 2
+    assert capsys.readouterr().err == (
+        "holdfast: --coefficient is missing, or has no value; start with 0.15 to 0.3, see --help.\n"
+    )
 
 
 def test_init_writes_a_config_that_run_takes_up(tmp_path, capsys, monkeypatch):

@@ -405,7 +405,7 @@ def test_a_check_of_a_hold_prints_as_one_line(tmp_path):
 def test_a_plain_fraction_selects_the_top():
     scores = Scores({"a": torch.arange(200.0).reshape(10, 20)}, "log-odds", BASE, 300)
     assert holdfast.select_top(scores, 0.01).equals(holdfast.select_top(scores, TopOptions(fraction=0.01)))
-    with pytest.raises(ValueError, match="TopOptions: fraction is 2; give a number below 1"):
+    with pytest.raises(ValueError, match=r"^fraction is 2; give a number below 1; write 2% as 0.02\.$"):
         holdfast.select_top(scores, 2)
 
 
@@ -417,8 +417,11 @@ EXCHANGES = [Exchange("how ?", "like this .")]
     [
         (
             lambda tiny: holdfast.select_top(SCORES, "1%"),
-            "TopOptions was expected, got str; give a number such as 0.01, or",
+            "^fraction is '1%'; give 0.01 in place of 1%.$",
         ),
+        (lambda tiny: holdfast.select_top(SCORES, "a"), "got str; give a number such as 0.01, or TopOptions"),
+        (lambda tiny: holdfast.layer_table(SCORES, fraction=1), "^fraction is 1; give a number below 1; write 1%"),
+        (lambda tiny: holdfast.stability(SCORES, SCORES, fraction=1), "^fraction is 1; give a number below 1; write"),
         (lambda tiny: holdfast.select_top(SCORES, TopOptions), "TopOptions was expected, got the class TopOptions"),
         (
             lambda tiny: holdfast.select_top(MASK),

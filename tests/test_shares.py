@@ -64,6 +64,10 @@ def test_every_share_of_the_command_line_says_what_to_give_in_place_of_a_percent
 def test_a_share_above_1_is_told_how_percent_are_written(capsys):
     assert call(["plan-gate", "--fail-if", "asr > before", "--discordance", "5"]) == 2
     assert capsys.readouterr().err.endswith("give a number below 1; write 5% as 0.05; see --help.\n")
+    assert call(["select", "scores", "--fraction", "1", "--out", "mask"]) == 2
+    assert capsys.readouterr().err.endswith("give a number below 1; write 1% as 0.01; see --help.\n")
+    assert call(["plan-gate", "--fail-if", "asr > before", "--power", "1"]) == 2
+    assert capsys.readouterr().err.endswith("give a number below 1; see --help.\n")
     assert call(["reproduce", "report", "--tolerance", "5"]) == 2
     assert capsys.readouterr().err.endswith("Must be < 1. Write 5% as 0.05.\n")
 

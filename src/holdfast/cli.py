@@ -82,6 +82,8 @@ COMMANDS = {
     "plan-gate": "Say how many prompts a gate needs, before anything is run.",
 }
 
+STARTS = {"--coefficient": "start with 0.15 to 0.3, "}
+"""Values to start with, for required options without an evident one."""
 GROUPS = {
     Group("Start here", sort_key=0): ("demo", "init", "run"),
     Group("Find the weights", sort_key=1): ("score", "select", "combine", "direction", "sites"),
@@ -294,7 +296,7 @@ def _sentence(error: object) -> str:
     """Describes an error in one line. For options that pydantic rejects it names each option and its value."""
     if isinstance(error, MissingArgumentError) and error.argument and not error.tokens_so_far:
         name = error.argument.name if error.argument.index is None else error.argument.name.lstrip("-").upper()
-        return f"{name} is missing, or has no value; see --help."
+        return f"{name} is missing, or has no value; {STARTS.get(name, '')}see --help."
     if isinstance(error, UnknownOptionError) and (sentence := _usual_option(error)):
         return sentence
     if isinstance(error, CoercionError) and (advice := _advice_on_number(error)):

@@ -8,6 +8,7 @@ from pathlib import Path
 from holdfast import artifacts
 from holdfast.arguments import checked_call
 from holdfast.distributed import gathered
+from holdfast.endings import require_ending
 from holdfast.outcomes import Evaluation
 from holdfast.values import Direction, Mask, Patch, Scores, ScoresShard
 
@@ -24,8 +25,9 @@ def save_scores(path: str | Path, scores: Scores, *, overwrite: bool = False) ->
         overwrite: True replaces an existing file.
 
     Raises:
-        ValueError: the file exists, or the arguments are of other types.
+        ValueError: the file exists, its name ends like another format, or the arguments are of other types.
     """
+    _refuse_ending(path, ".safetensors")
     in_use = not overwrite and _exists(path)
     if isinstance(scores, ScoresShard):
         in_use = any(gathered(in_use))  # before any process writes
@@ -38,8 +40,10 @@ def save_mask(path: str | Path, mask: Mask, *, overwrite: bool = False) -> None:
     """Writes a mask into a safetensors file: sorted flat indices by parameter name.
 
     Raises:
-        ValueError: the file exists and `overwrite` is not True, or the arguments are of other types.
+        ValueError: the file exists and `overwrite` is not True, its name ends like another format, or the arguments
+            are of other types.
     """
+    _refuse_ending(path, ".safetensors")
     refuse_taken(path, overwrite)
     artifacts.save_mask(path, mask)
 
@@ -49,8 +53,10 @@ def save_patch(path: str | Path, patch: Patch, *, overwrite: bool = False) -> No
     """Writes a patch into a safetensors file: for every name its indices, its new values and, where kept, its old ones.
 
     Raises:
-        ValueError: the file exists and `overwrite` is not True, or the arguments are of other types.
+        ValueError: the file exists and `overwrite` is not True, its name ends like another format, or the arguments
+            are of other types.
     """
+    _refuse_ending(path, ".safetensors")
     refuse_taken(path, overwrite)
     artifacts.save_patch(path, patch)
 
@@ -60,8 +66,10 @@ def save_direction(path: str | Path, direction: Direction, *, overwrite: bool = 
     """Writes a direction into a safetensors file: the vector in float32, with layer, norm and base in the header.
 
     Raises:
-        ValueError: the file exists and `overwrite` is not True, or the arguments are of other types.
+        ValueError: the file exists and `overwrite` is not True, its name ends like another format, or the arguments
+            are of other types.
     """
+    _refuse_ending(path, ".safetensors")
     refuse_taken(path, overwrite)
     artifacts.save_direction(path, direction)
 
@@ -71,8 +79,10 @@ def save_evaluation(path: str | Path, evaluation: Evaluation, *, overwrite: bool
     """Writes an evaluation with every answer as JSON.
 
     Raises:
-        ValueError: the file exists and `overwrite` is not True, or the arguments are of other types.
+        ValueError: the file exists and `overwrite` is not True, its name ends like another format, or the arguments
+            are of other types.
     """
+    _refuse_ending(path, ".json")
     refuse_taken(path, overwrite)
     artifacts.save_evaluation(path, evaluation)
 
@@ -80,6 +90,12 @@ def save_evaluation(path: str | Path, evaluation: Evaluation, *, overwrite: bool
 def refuse_taken(path: object, overwrite: bool) -> None:
     """Raises ValueError when something exists at the path and `overwrite` is not True."""
     _refuse(path, not overwrite and _exists(path))
+
+
+def _refuse_ending(path: object, ending: str) -> None:
+    """Raises ValueError for a path that ends like another format. `artifacts` refuses what is no path."""
+    if isinstance(path, str | Path):
+        require_ending(path, ending)
 
 
 def _exists(path: object) -> bool:

@@ -12,12 +12,12 @@ def share_advice(given: object) -> str | None:
 
 
 def percentage_advice(given: object) -> str | None:
-    """Returns '5% as 0.05' for a number that may be meant in percent: above 1, and up to 100. None for any other."""
+    """Returns '5% as 0.05' for a number that may be meant in percent, from 1 to 100. None for any other."""
     try:
         percent = float(str(given))
     except ValueError:
         return None
-    return f"{percent:g}% as {percent / 100:g}" if 1 < percent <= 100 else None
+    return f"{percent:g}% as {percent / 100:g}" if 1 <= percent <= 100 else None
 
 
 def share_words(part: int, whole: int) -> str:

@@ -4,7 +4,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from holdfast.printable import printable
@@ -84,6 +85,16 @@ def mark_saved(stop: KeyboardInterrupt, folder: Path) -> None:
         stop.saved_in = str(folder)  # pyright: ignore[reportAttributeAccessIssue]
 
 
+@contextmanager
+def result_complete(sentence: str) -> Iterator[None]:
+    """Records on an interrupt that the result is on disk. The sentence says what is missing, and how to get it."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        stop.complete = sentence  # pyright: ignore[reportAttributeAccessIssue]
+        raise
+
+
 def has_saved(stop: KeyboardInterrupt) -> bool:
     """True if the interrupt left a state from which the command continues."""
     return bool(getattr(stop, "saved_in", None))
@@ -91,6 +102,8 @@ def has_saved(stop: KeyboardInterrupt) -> bool:
 
 def stopped_sentence(stop: KeyboardInterrupt, command: str | None, arguments: Sequence[str] = ()) -> str:
     """Says what is kept, and what the same command does when it is run again. `arguments` are those that were given."""
+    if complete := getattr(stop, "complete", None):
+        return printable(f"stopped; {complete}")
     if folder := getattr(stop, "saved_in", None):
         return printable(f"stopped; {folder} keeps what is done so far. {CONTINUES}")
     if command in RUNS:

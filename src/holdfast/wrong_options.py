@@ -10,8 +10,10 @@ from pydantic_core import ErrorDetails
 from holdfast.shares import percentage_advice, share_advice
 from holdfast.spelling import is_misspelt, meant
 
-SHARES = ("fraction", "fractions", "share", "margin", "decay", "mass", "change", "discordance", "power", "rate")
+SHARES = ("fraction", "fractions", "share", "keep", "margin", "decay", "mass", "change", "discordance", "power", "rate")
 """Ends of the names of settings that are shares, and that somebody may give in percent."""
+SELECTED = ("fraction", "fractions", "share", "keep")
+"""Ends of those names for which 1 itself more likely means 1% than all."""
 NOT_A_NUMBER = "which stands for 'not a number'; give a number"
 """What is wrong with the value nan."""
 COMMA = re.compile(r"[-+]?\d+,\d+")
@@ -68,7 +70,8 @@ def reason_of(error: ErrorDetails) -> str:
         return number_reason(given, is_whole=asks_for_whole)
     name = next((part for part in reversed(error.get("loc", ())) if isinstance(part, str)), "")
     above = error.get("type") in ("less_than", "less_than_equal")
-    advice = percentage_advice(given) if above and name.endswith(SHARES) else None
+    ends = SELECTED if given in (1, "1") else SHARES
+    advice = percentage_advice(given) if above and name.endswith(ends) else None
     remedy = f"; write {advice}" if advice else ""
     for bound, words in BOUNDS.items():
         if bound in (limits := error.get("ctx", {})):

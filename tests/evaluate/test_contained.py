@@ -27,6 +27,13 @@ def test_many_contained_answers_are_told_with_both_counts():
     )
 
 
+def test_one_pair_is_quoted_and_a_long_one_is_cut():
+    said = str(told(*[WRONG] * 3, *[LONG] * 5))
+    assert "the answer 'paris' was expected, and the response 'the capital of france is paris' counts as wrong" in said
+    assert "write the answers as the model words them" in said
+    assert f"the response '{('paris ' * 20)[:80]}...' counts" in str(told(*["Paris " * 20] * 8))
+
+
 @pytest.mark.parametrize(
     "responses",
     [

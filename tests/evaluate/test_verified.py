@@ -67,4 +67,5 @@ def test_rates_at_their_floor_are_named_as_what_noise_cannot_lower():
     ]
     (note,) = no_loss_possible(replace(aligned(), utility=Rate(0.0, 0.0, 0.3, 9)))
     assert "answered 0 of 9 questions correctly, so noise can show no loss of utility" in note
+    assert "equals the answer word for word: write the answers as the model words them" in note
     assert no_loss_possible(replace(aligned(), utility=Rate(0.1, 0.0, 0.3, 9))) == []

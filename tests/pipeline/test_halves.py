@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from holdfast import save_scores, stability
+from holdfast import save_mask, save_scores, select_top, stability
 from holdfast.select import stability as agreement
 from holdfast.values import Scores
 
@@ -33,3 +33,11 @@ def test_scores_without_halves_are_refused_with_what_to_give(tmp_path):
     save_scores(tmp_path / "scores.safetensors", SCORES)
     with pytest.raises(ValueError, match=r"are missing: there is no file .*scores_first_half.safetensors"):
         stability(tmp_path / "scores.safetensors")
+
+
+def test_a_mask_in_place_of_scores_is_called_a_mask(tmp_path):
+    save_mask(tmp_path / "mask.safetensors", select_top(SCORES, 0.1))
+    with pytest.raises(
+        ValueError, match=r"mask.safetensors' is a mask, not scores; give the file that it was cut from"
+    ):
+        stability(tmp_path / "mask.safetensors")

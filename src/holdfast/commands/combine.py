@@ -14,6 +14,7 @@ from holdfast.artifacts import load_mask
 from holdfast.commands.console import Json, show, table, unless_quiet
 from holdfast.commands.layers import OVER_MATRICES
 from holdfast.commands.masks import mask_json, mask_table, origin_table
+from holdfast.endings import require_ending
 from holdfast.models.paths import by_layer, layer_and_path
 from holdfast.pipeline.masks import combine_masks
 from holdfast.select.algebra import OPERATORS, EmptyResultError, Operation, random_iou
@@ -74,6 +75,7 @@ def combine(
     json
         Print one JSON object in place of tables.
     """
+    require_ending(out, ".safetensors")
     loaded = {path: load_mask(path) for path in masks}
     for path in masks[1:]:
         refuse_unlike((f"mask {str(masks[0])!r}", f"mask {str(path)!r}"), (loaded[masks[0]], loaded[path]))

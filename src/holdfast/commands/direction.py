@@ -14,6 +14,7 @@ from holdfast.commands.parameters import Generation, Judging, SafetyJudge, Seed,
 from holdfast.commands.steered import show_steered
 from holdfast.commands.strengthened import show_strengthened
 from holdfast.counts import counted
+from holdfast.endings import require_ending
 from holdfast.intervene.edit.amounts import require_coefficients, require_strength
 from holdfast.intervene.edit.options import SteerOptions
 from holdfast.judge.options import REFUSAL_RULES
@@ -88,6 +89,7 @@ def find(
     json
         Print one JSON object in place of tables.
     """
+    require_ending(out, ".safetensors")
     require_readable(positive, negative)
     from holdfast.pipeline.directions import find_direction
 
@@ -230,6 +232,7 @@ def transplant(
     json
         Print one JSON object in place of tables.
     """
+    require_ending(out, ".safetensors")
     if bool(prompts) == (sentences is not None):
         raise ValueError("a transplant reads either prompts or sentences; give --prompts or --sentences.")
     sets = prompts or (sentences or "",)

@@ -19,6 +19,7 @@ from holdfast.commands.parameters import (
     Steer,
     Suite,
 )
+from holdfast.endings import require_ending
 from holdfast.evaluate.other_forms import form_line, is_served
 from holdfast.intervene.edit.options import SteeringOptions
 from holdfast.judge.options import REFUSAL_RULES
@@ -79,6 +80,7 @@ def evaluate(
     json
         Print one JSON object in place of the table, without the answers.
     """
+    require_ending(out, ".json")
     once = Once(exist_ok, "evaluate", out, out, locals())
     if once.says_done(json):
         return

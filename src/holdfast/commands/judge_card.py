@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from holdfast.commands.console import Json, show, shown_progress, table, unless_quiet, warn
 from holdfast.commands.parameters import Judging
+from holdfast.endings import require_ending
 from holdfast.json_files import save_json
 from holdfast.judge.options import CARD, Role
 from holdfast.option_groups import JUDGED
@@ -56,6 +57,7 @@ def judge_card(
     json
         Print the card as one JSON object in place of tables.
     """
+    require_ending(out, ".json")
     if out:
         refuse_existing(out)
     from holdfast.pipeline.judge_card import make_card

@@ -8,6 +8,7 @@ from holdfast.commands.console import Json, show, shown_progress, table, warn
 from holdfast.commands.help_page import new_app
 from holdfast.commands.layers import layer_table
 from holdfast.commands.words import facts
+from holdfast.endings import require_ending
 from holdfast.intervene.options import Prefer
 from holdfast.made_by import summary, tuned_entry
 from holdfast.printable import printable
@@ -139,6 +140,7 @@ def diff(base: str, tuned: str, *, out: Path, old_values: bool = True, json: Jso
     json
         Print one JSON object in place of tables.
     """
+    require_ending(out, ".safetensors")
     from holdfast.pipeline import patching
 
     with shown_progress() as progress:
@@ -166,6 +168,7 @@ def merge(*patches: Path, out: Path, prefer: Prefer | None = None, json: Json = 
     json
         Print one JSON object in place of tables.
     """
+    require_ending(out, ".safetensors")
     from holdfast.pipeline import patching
 
     with shown_progress() as progress:

@@ -8,6 +8,7 @@ from cyclopts.validators import Number
 
 from holdfast.commands.console import Json, show, shown_progress, table
 from holdfast.commands.parameters import Judge, Suite
+from holdfast.endings import require_ending
 from holdfast.option_groups import METHOD
 from holdfast.pipeline.options import SuiteFiles
 
@@ -59,6 +60,7 @@ def reproduce(
     json
         Print the comparison as one JSON object.
     """
+    require_ending(out, ".json")
     from holdfast.pipeline.reproducing import load_reproduction, recipe_of
     from holdfast.pipeline.reproducing import reproduce as make_again
 

@@ -1,5 +1,6 @@
 """`holdfast score`."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +13,7 @@ from holdfast.commands.console import Json, show, shown_progress, table, unless_
 from holdfast.commands.layers import OVER_MATRICES, layer_table
 from holdfast.commands.once import ExistOk, Once
 from holdfast.commands.parameters import Generation, Judge, Judging, LayerWise, Neurons, Scoring, Seed
+from holdfast.endings import require_ending
 from holdfast.json_files import JsonValue, load_json, record_from
 from holdfast.judge.options import REFUSAL_RULES
 from holdfast.made_by import summary
@@ -28,6 +30,7 @@ from holdfast.pipeline.options import (
     uses_objective,
 )
 from holdfast.prompts.readable import require_readable
+from holdfast.stopping import result_complete
 
 if TYPE_CHECKING:
     from holdfast.pipeline.scoring_spec import Scored, ScoringSpec
@@ -88,6 +91,7 @@ def score(
     json
         Print one JSON object in place of tables.
     """
+    require_ending(out, ".safetensors")
     once = Once(exist_ok, "score", out, out, locals())
     if once.says_done(json):
         return
@@ -102,9 +106,11 @@ def score(
             model=model, prompts=prompts, out=out, judge=judge, options=options, judging=judging,
             generation=generate, layers=layers, neurons=neurons, seed=seed,
         )  # fmt: skip
-        result, tables = _collected(spec, score_model(spec, progress), progress)
-        where = _where(out, "mask" if layers.keep else "scores", progress)
-    once.record()
+        scored = score_model(spec, progress)
+        once.record()
+        with result_complete(_complete(spec)):
+            result, tables = _collected(spec, scored, progress)
+            where = _where(out, "mask" if layers.keep else "scores", progress)
     _show_scores(spec, result, tables, where, json)
 
 
@@ -129,6 +135,18 @@ def _usual_judge(options: ScoringOptions, judge: str | None) -> str | None:
         judge = judge or REFUSAL_RULES
         refuse_no_gradient(options.objective, judge)
     return judge
+
+
+def _complete(spec: "ScoringSpec") -> str:
+    """Says for a stop during the summary that the files are complete, and how to get the rest."""
+    path = shlex.quote(str(spec.out))
+    shown = f"`holdfast show {path}` prints the layers"
+    if spec.layers.keep or not spec.uses_prompts:
+        return f"{spec.out} is complete, and only its summary is missing. {shown}."
+    return (
+        f"{spec.out} and the scores of both halves beside it are complete, and only their comparison is missing. "
+        f"{shown}, and Python's holdfast.stability({str(spec.out)!r}) compares the halves."
+    )
 
 
 def _show_scores(

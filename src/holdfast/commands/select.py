@@ -9,6 +9,7 @@ from pydantic import Field
 from holdfast.commands.console import Json, show
 from holdfast.commands.masks import mask_json, mask_table, origin_table
 from holdfast.commands.once import ExistOk, Once
+from holdfast.endings import require_ending
 from holdfast.option_groups import METHOD, NEURONS
 from holdfast.pipeline.masks import WeightsOf
 from holdfast.pipeline.masks import select as select_to_file
@@ -72,6 +73,7 @@ def select(
     json
         Print one JSON object in place of tables.
     """
+    require_ending(out, ".safetensors")
     once = Once(exist_ok, "select", out, out, locals())
     if once.says_done(json):
         return

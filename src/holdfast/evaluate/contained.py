@@ -12,6 +12,10 @@ LEAST_SHARE = 0.2
 """Smallest share of responses that contain the right answer among other words, from which there is a warning."""
 
 
+LONGEST = 80
+"""Letters of an answer or a response that the warning quotes."""
+
+
 def warning_of_contained(prompts: Sequence[Prompt], answers: Sequence[Answer], measure: str) -> str | None:
     """Returns a warning where more responses contain the right answer among other words than equal it. Else None.
 
@@ -23,6 +27,7 @@ def warning_of_contained(prompts: Sequence[Prompt], answers: Sequence[Answer], m
         for answer in answers
         if answer.measure == measure and answer.prompt in known and answer.outcome.verdict
     ]
+    longer = next((pair for pair in pairs if pair[0] != pair[1] and _holds(pair[1], pair[0])), ("", ""))
     equal = sum(right == response for right, response in pairs)
     contain = sum(_holds(response, right) for right, response in pairs)
     among_others = contain - equal
@@ -30,8 +35,14 @@ def warning_of_contained(prompts: Sequence[Prompt], answers: Sequence[Answer], m
         return None
     return (
         f"{equal} of {len(pairs)} responses equal the right answer, {contain} contain it; {measure} is exact match. "
-        "Ask for the answer alone in the questions, or train the model to give it alone."
+        f"For example, the answer {_short(longer[0])!r} was expected, and the response {_short(longer[1])!r} counts as "
+        "wrong. Ask for the answer alone in the questions, write the answers as the model words them, or train the "
+        "model to give the answer alone."
     )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _holds(response: str, right: str) -> bool:

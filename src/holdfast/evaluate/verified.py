@@ -146,7 +146,8 @@ def no_loss_possible(untouched: Evaluation) -> list[str]:
     if untouched.utility.value == 0.0:
         notes.append(
             f"The untouched model answered 0 of {untouched.utility.n} questions correctly, so noise can show no loss "
-            "of utility. Take easier questions or longer responses."
+            "of utility. A response counts only if it equals the answer word for word: write the answers as the model "
+            "words them, or take easier questions."
         )
     return notes
 

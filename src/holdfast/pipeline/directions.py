@@ -24,6 +24,7 @@ from holdfast.directions.finding import (
 from holdfast.directions.finding import find_direction as find_in_states
 from holdfast.directions.states import encode_prompts, last_states, states_of
 from holdfast.directions.transplant import Transplant, fit_transplant, require_enough
+from holdfast.endings import require_ending
 from holdfast.evaluate.statistics import counted_rate
 from holdfast.made_by import Meta, count_shared, model_entry, prompts_entry, version
 from holdfast.models.activation_sites import residual_sites
@@ -140,6 +141,7 @@ def find_direction(
     _require_names(model, positive, negative, out)
     require_seed(seed)
     out = Path(out)
+    require_ending(out, ".safetensors")
     refuse_unwritable(out) if overwrite else refuse_existing(out)
     pairs = load_pairs(positive, negative)
     split_pairs(len(pairs), seed)  # refuses too few of them before the model is read

@@ -8,6 +8,7 @@ from holdfast.pipeline.scoring_files import files_of
 from holdfast.select import stability as agreement
 from holdfast.value_or_path import as_scores
 from holdfast.values import Scores
+from holdfast.wrong_files import require_kind
 
 
 @checked_call
@@ -31,7 +32,8 @@ def stability(
         The IoU of both top fractions with its interval, the IoU of random masks, and the correlation of the ranks.
 
     Raises:
-        ValueError: the halves are missing, the scores are of different models, or nothing scores above 0.
+        ValueError: the file holds no scores, the halves are missing, the scores are of different models, or nothing
+            scores above 0.
     """
     if other is not None:
         return agreement.stability(as_scores(scores), as_scores(other), fraction)
@@ -43,6 +45,7 @@ def stability(
     require_name(scores, "a file of scores", "give the path that scoring wrote to")
     _, *halves = files_of(Path(scores))
     if missing := [half for half in halves if not half.is_file()]:
+        require_kind(Path(scores), "scores")  # a mask has no halves either
         raise ValueError(
             f"the scores of the halves of {str(scores)!r} are missing: there is no file {str(missing[0])!r}; keep the "
             "files that scoring writes together, or give other scores to compare with."

@@ -26,6 +26,7 @@ from holdfast.records import Exchange, Prompt, require_records
 from holdfast.score.measure import refuse_too_few
 from holdfast.score.scoring import ScoreOptions, score_halves
 from holdfast.select.top import TopOptions, select_top
+from holdfast.select.universe import as_options
 from holdfast.values import Mask
 
 
@@ -133,7 +134,7 @@ def top_mask_refresh(
     require_tokenizer(tokenizer)
     require_seed(seed)
     given = _given(scoring.objective, judge, prompts)
-    top = TopOptions(fraction=fraction)
+    top = as_options(fraction, TopOptions)
     score_options = ScoreOptions(method=scoring.method, token_budget=scoring.token_budget)
 
     def refresh(model: PreTrainedModel) -> Mask:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from holdfast.arguments import require_name, require_options, require_seed
 from holdfast.distributed import first, world_size
+from holdfast.endings import require_ending
 from holdfast.models.load import LoadedModel, refuse_one_place, require_model_name
 from holdfast.models.locate import TESTBED
 from holdfast.models.options import GenerateOptions
@@ -142,6 +143,7 @@ def require_spec(spec: ScoringSpec) -> ScoringSpec:
     _require_names(spec)
     require_seed(spec.seed)
     spec = replace(spec, out=Path(spec.out))
+    require_ending(spec.out, ".safetensors")
     if spec.overwrite:
         first(lambda: refuse_unwritable(spec.out))
     else:

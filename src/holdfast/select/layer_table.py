@@ -8,7 +8,7 @@ from holdfast.arguments import checked_call
 from holdfast.file_kinds import identify
 from holdfast.granularity import UNITS
 from holdfast.models.by_layer import ByLayer, count_by_layer
-from holdfast.select.top import TopOptions, select_top
+from holdfast.select.top import select_top
 from holdfast.value_or_path import as_mask, as_scores
 from holdfast.values import Mask, Scores
 
@@ -51,4 +51,4 @@ def _counted(mask: Mask, totals: dict[str, float] | None = None) -> ByLayer:
 def _of_scores(scores: Scores, fraction: float) -> list[dict[str, object]]:
     # float64: a float32 sum over millions of small scores loses the small ones.
     totals = {name: float(entries.sum(dtype=torch.float64)) for name, entries in scores.entries.items()}
-    return _counted(select_top(scores, TopOptions(fraction=fraction)), totals).records()
+    return _counted(select_top(scores, fraction), totals).records()

@@ -16,13 +16,13 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from holdfast.arguments import checked_call, require
+from holdfast.arguments import checked_call
 from holdfast.config import Seed
 from holdfast.made_by import version
 from holdfast.select.origin import drawn_by
 from holdfast.select.ranking import count_selected, mask_of, refuse_too_many
 from holdfast.select.registry import SELECTORS, Selector
-from holdfast.select.universe import FractionOptions, part_of, refuse_other_universe
+from holdfast.select.universe import FractionOptions, as_options, part_of, refuse_other_universe
 from holdfast.value_or_path import as_mask, as_scores
 from holdfast.values import Mask, Scores, entries_in
 
@@ -102,9 +102,7 @@ def random_like(mask: Mask, seed: int) -> Mask:
 
 def _random_options(options: RandomOptions | float, seed: int | None) -> RandomOptions:
     """Returns the options with the fraction and the seed that stand beside them. Fields not given stay unset."""
-    if isinstance(options, int | float):
-        options = RandomOptions(fraction=options)
-    require(options, RandomOptions, "give a number such as 0.01, or RandomOptions(NAME=VALUE)")
+    options = as_options(options, RandomOptions)
     given = {name: getattr(options, name) for name in options.model_fields_set}
     return options if seed is None else RandomOptions(**{**given, "seed": seed})
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from pydantic import Field
 
-from holdfast.arguments import checked_call, require
+from holdfast.arguments import checked_call
 from holdfast.distributed import gathered
 from holdfast.made_by import UNKNOWN_OBJECTIVES, UTILITY
 from holdfast.objective.registry import is_safety, names
@@ -21,7 +21,7 @@ from holdfast.select.origin import cut_by
 from holdfast.select.ranking import count_selected, select_extreme
 from holdfast.select.registry import SELECTORS, Selector
 from holdfast.select.top import TopOptions, select_top
-from holdfast.select.universe import FractionOptions, part_of, refuse_other_universe
+from holdfast.select.universe import FractionOptions, as_options, part_of, refuse_other_universe
 from holdfast.value_or_path import as_scores
 from holdfast.values import Mask, Scores
 
@@ -53,9 +53,7 @@ def select_safety_only(
             safety and utility. Or the utility-critical set leaves too few entries.
     """
     scores, utility = as_scores(scores), as_scores(utility)
-    if isinstance(options, int | float):
-        options = SetDifferenceOptions(fraction=options)
-    require(options, SetDifferenceOptions, "give a number such as 0.01, or SetDifferenceOptions(NAME=VALUE)")
+    options = as_options(options, SetDifferenceOptions)
     refuse_other_universe("utility", utility, scores)
     refuse_other_objectives(scores, utility)
     utility_critical = select_top(utility, TopOptions(fraction=options.utility_fraction))

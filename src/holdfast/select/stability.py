@@ -15,6 +15,7 @@ from holdfast.ranks import correlation, mean_ranks, rank_correlation
 from holdfast.select.jackknife import NO_ENDS, rank_interval
 from holdfast.select.overlap import overlap
 from holdfast.select.top import TopOptions, select_top
+from holdfast.select.universe import as_options
 from holdfast.values import Scores, refuse_unlike
 
 MOST_RANKED = 2**20
@@ -26,7 +27,7 @@ def stability(first: Scores, second: Scores, fraction: float = 0.01) -> Stabilit
     Raises:
         ValueError: the two belong to different models or sites.
     """
-    top = TopOptions(fraction=fraction)
+    top = as_options(fraction, TopOptions)
     refuse_unlike(("the first scores", "the second"), (first, second))
     masks = select_top(first, top), select_top(second, top)
     shared = overlap(*masks)

@@ -6,11 +6,11 @@ k = fraction of the *scored* entries, not of all parameters. Ties go to the earl
 from dataclasses import replace
 from pathlib import Path
 
-from holdfast.arguments import checked_call, require
+from holdfast.arguments import checked_call
 from holdfast.select.origin import cut_by
 from holdfast.select.ranking import count_selected, select_extreme
 from holdfast.select.registry import SELECTORS, Selector
-from holdfast.select.universe import FractionOptions, part_of
+from holdfast.select.universe import FractionOptions, as_options, part_of
 from holdfast.value_or_path import as_scores
 from holdfast.values import Mask, Scores
 
@@ -33,9 +33,7 @@ def select_top(scores: Scores | str | Path, options: TopOptions | float = TopOpt
         options: the fraction, and the layers and components to select from. A plain number is the fraction.
     """
     scores = as_scores(scores)
-    if isinstance(options, int | float):
-        options = TopOptions(fraction=options)
-    require(options, TopOptions, "give a number such as 0.01, or TopOptions(NAME=VALUE)")
+    options = as_options(options, TopOptions)
     num_selected = count_selected(options.fraction, scores.num_entries)
     made_by = cut_by("top", options, scores)
     mask = select_extreme(part_of(scores, options), num_selected, largest=True, made_by=made_by)

@@ -2,12 +2,16 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from pydantic import Field
 
+from holdfast.arguments import require
 from holdfast.config import Options
 from holdfast.models.paths import layer_and_path
+from holdfast.shares import share_advice
 from holdfast.values import Mask, Scores, refuse_unlike
+from holdfast.wrong_options import OptionsError
 
 
 class PartOptions(Options):
@@ -25,6 +29,26 @@ class FractionOptions(PartOptions):
     fraction: float = Field(default=0.01, gt=0, lt=1)
     """Share of the scored weights to select, in (0, 1). It counts the whole model, also with --layers or
     --components."""
+
+
+Kind = TypeVar("Kind", bound=FractionOptions)
+
+
+def as_options(given: Kind | float, kind: type[Kind]) -> Kind:
+    """Returns options unchanged. A plain number is their fraction.
+
+    Raises:
+        ValueError: the argument is neither, or the number is no share.
+    """
+    if isinstance(given, int | float):
+        try:
+            return kind(fraction=given)
+        except OptionsError as error:
+            raise ValueError(str(error).removeprefix(f"{kind.__name__}: ")) from None  # the caller named no options
+    if advice := share_advice(given):
+        raise ValueError(f"fraction is {given!r}; {advice}.")
+    require(given, kind, f"give a number such as 0.01, or {kind.__name__}(NAME=VALUE)")
+    return given
 
 
 def part_of(scores: Scores, options: PartOptions) -> Scores:
