@@ -158,8 +158,15 @@ def _show_noise(measured: "Verified", spec: "NoiseSpec", json: bool) -> None:
         few_draws(measured.num_draws),
         HOW_TO_READ if spec.control else _hint(spec.mask),
     ]
+    conclusion, advice = specific_to_refusals(measured), "\n".join(filter(None, notes))
     result = {"out": str(spec.out), **verified_json(measured)}
-    show(result, tables, json, note=unless_quiet("\n".join(filter(None, notes))))
+    show(result, tables, json, note="\n".join(filter(None, [*conclusion, unless_quiet(advice)])))
+
+
+def specific_to_refusals(measured: "Verified") -> list[str]:
+    """Writes for each noise ratio if the effect is specific to refusals, where both perplexities were measured."""
+    specific = [(point.ratio, point.specificity) for point in measured.points]
+    return [f"Noise {ratio:g}: {found.sentence}" for ratio, found in specific if found]
 
 
 def why_no_loss(untouched: "Evaluation") -> list[str]:
@@ -247,7 +254,7 @@ def _contrast_table(measured: "Verified") -> Table:
 
 def _difference(name: str, contrast: "Contrast") -> str:
     if name.startswith("perplexity"):
-        from holdfast.report.perplexity_texts import ratio_between
+        from holdfast.perplexity_texts import ratio_between
 
         value, low, high = ratio_between(contrast.value, contrast.low, contrast.high)
         return f"{value} times [{low}, {high}]"

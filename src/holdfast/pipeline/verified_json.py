@@ -19,7 +19,8 @@ def verified_json(verified: Verified) -> JsonObject:
 
 
 def _point(point: NoisePoint) -> JsonObject:
-    rates: JsonObject = {"noise_ratio": point.ratio, **suite_json(point.mask)}
+    specific = point.specificity and {**asdict(point.specificity), "sentence": point.specificity.sentence}
+    rates: JsonObject = {"noise_ratio": point.ratio, **suite_json(point.mask), "specificity": specific}
     if point.control is None:
         return rates
     contrasts = {name: asdict(found) for name, found in point.contrasts.items()}

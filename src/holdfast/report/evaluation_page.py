@@ -11,12 +11,12 @@ from holdfast import __version__
 from holdfast.made_by import Meta, model_name
 from holdfast.measure_names import is_category, is_detail, mark_of
 from holdfast.outcomes import Evaluation, Rate
+from holdfast.perplexity_texts import perplexity_text
 from holdfast.printable import printable
 from holdfast.report.arms import MARKERS
 from holdfast.report.evaluation_card import DOES_NOT_SAY, TOY
 from holdfast.report.in_short import Bar
 from holdfast.report.page import capitalize_first, environment
-from holdfast.report.perplexity_texts import perplexity_text
 from holdfast.report.subject import TESTBED
 from holdfast.report.tables import NumberTable
 from holdfast.report.words import decimals, measure_words, ordered
