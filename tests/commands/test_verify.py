@@ -137,3 +137,14 @@ def test_the_conclusion_on_refusals_is_printed_for_each_noise_and_also_with_quie
 
 def test_models_without_both_perplexities_have_no_conclusion_on_refusals():
     assert specific_to_refusals(Verified(aligned(), (2.0,), (aligned(),))) == []
+
+
+def test_a_coherence_that_is_not_to_be_trusted_is_warned_of(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("holdfast.evaluate.verified.pool_evaluations", lambda draws: draws[0])
+    before, after = (aligned(perplexity=value, **{"coherence/all": Rate(0.9, 0.8, 1.0, 9)}) for value in (3.0, 900.0))
+    save_mask(tmp_path / "mask.safetensors", Mask({}, {"layers.0.a": (2,)}, "base", 2, {"selector": "random"}))
+    spec = NoiseSpec(
+        model="m", judge="j", mask=tmp_path / "mask.safetensors", files=SuiteFiles(), draws=[], out=tmp_path
+    )
+    _show_noise(Verified(before, (2.0,), (after,)), spec, json=False)
+    assert "warning: under noise 2 on the mask, the perplexity of right answers rose" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 from rich.table import Table
 
-from holdfast.commands.console import Json, show, shown_progress, table, unless_quiet
+from holdfast.commands.console import Json, show, shown_progress, table, unless_quiet, warn
 from holdfast.commands.parameters import Generation, Judging, SafetyJudge, Seed, Steer, Suite, Verify
 from holdfast.commands.rates import rate_cells
 from holdfast.config import Options
@@ -149,8 +149,11 @@ def _refuse_idle(flag: str, options: Mapping[str, object]) -> None:
 
 def _show_noise(measured: "Verified", spec: "NoiseSpec", json: bool) -> None:
     """Prints the rates under noise, and the contrasts of the mask with the control."""
+    from holdfast.evaluate.verified import mistrusted
     from holdfast.pipeline.verified_json import verified_json
 
+    for sentence in mistrusted(measured):
+        warn(sentence)
     tables = [_table(measured)] + ([_contrast_table(measured)] if spec.control else [])
     notes = [
         *why_no_loss(measured.untouched),

@@ -12,6 +12,7 @@ from functools import cached_property
 from holdfast.counts import counted
 from holdfast.evaluate.contrast import Contrast, contrast
 from holdfast.evaluate.measured import measured_rates
+from holdfast.evaluate.mistrusted import warning_of_mistrust
 from holdfast.evaluate.pooled import pool_evaluations
 from holdfast.evaluate.specific import REFUSALS, Specificity, specificity
 from holdfast.holm import holm
@@ -87,7 +88,8 @@ class Verified:
                 lines.append(f"noise {point.ratio:g} on the control: {_rates_text(point.control)}")
             lines += [_effect_text(effect) for (ratio, _), effect in effects.items() if ratio == point.ratio]
             lines += [f"  {point.specificity.sentence}"] if point.specificity else []
-        return "\n".join([*lines, *(f"note: {sentence}" for sentence in no_loss_possible(self.untouched))])
+        notes = [*no_loss_possible(self.untouched), *mistrusted(self)]
+        return "\n".join([*lines, *(f"note: {sentence}" for sentence in notes)])
 
     @property
     def num_draws(self) -> int:
@@ -159,6 +161,17 @@ def no_loss_possible(untouched: Evaluation) -> list[str]:
             "of utility. Take easier questions or longer responses."
         )
     return notes
+
+
+def mistrusted(verified: Verified) -> list[str]:
+    """Warns of noise under which coherence is not to be trusted, because right answers became very unlikely."""
+    sides = [
+        (f"under noise {point.ratio:g} on the {name}, ", warning_of_mistrust(verified.untouched, side))
+        for point in verified.points
+        for name, side in (("mask", point.mask), ("control", point.control))
+        if side
+    ]
+    return [f"{where}{warning}" for where, warning in sides if warning]
 
 
 def _ends(side: str, found: Rate | Contrast | Specificity | None) -> Row:

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from holdfast.evaluate.verified import NoisePoint, Verified, no_loss_possible
+from holdfast.evaluate.verified import NoisePoint, Verified, mistrusted, no_loss_possible
 from holdfast.json_files import JsonObject
 from holdfast.report.schema import suite_json
 
@@ -14,6 +14,7 @@ def verified_json(verified: Verified) -> JsonObject:
         "baseline": suite_json(verified.untouched),
         "points": [_point(point) for point in verified.points],
         "table": list(verified.table()),
+        "mistrusted": " ".join(mistrusted(verified)) or None,
         "no_loss_possible": " ".join(no_loss_possible(verified.untouched)) or None,
     }
 
