@@ -8,9 +8,9 @@ from holdfast.artifacts import save_mask
 from holdfast.commands.verify import (
     _contrast_table,
     _hint,
-    _show_noise,
     _table,
     few_draws,
+    show_noise,
     specific_to_refusals,
     why_no_loss,
     why_unclear,
@@ -18,8 +18,6 @@ from holdfast.commands.verify import (
 from holdfast.evaluate.contrast import Contrast
 from holdfast.evaluate.verified import Verified
 from holdfast.outcomes import Rate, TokenLosses
-from holdfast.pipeline.options import SuiteFiles
-from holdfast.pipeline.verifying import NoiseSpec
 from holdfast.progress import hidden
 from holdfast.values import Mask
 from tests.evaluate.constructed import aligned, answers, evaluation, first
@@ -126,10 +124,9 @@ def test_the_conclusion_on_refusals_is_printed_for_each_noise_and_also_with_quie
     weak, strong = specific_to_refusals(verified)
     assert weak.startswith("Noise 0.38: Not decided")
     assert strong.startswith("Noise 2: Right answers suffered more (perplexity 2981 times the control's) than refusals")
-    spec = NoiseSpec(model="m", judge="j", mask=tmp_path, files=SuiteFiles(), draws=[], out=tmp_path, control=tmp_path)
     token = hidden.set(True)
     try:
-        _show_noise(verified, spec, json=False)
+        show_noise(verified, tmp_path, json=False)
     finally:
         hidden.reset(token)
     assert " ".join(strong.split()) in " ".join(capsys.readouterr().out.split())
@@ -142,9 +139,5 @@ def test_models_without_both_perplexities_have_no_conclusion_on_refusals():
 def test_a_coherence_that_is_not_to_be_trusted_is_warned_of(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("holdfast.evaluate.verified.pool_evaluations", lambda draws: draws[0])
     before, after = (aligned(perplexity=value, **{"coherence/all": Rate(0.9, 0.8, 1.0, 9)}) for value in (3.0, 900.0))
-    save_mask(tmp_path / "mask.safetensors", Mask({}, {"layers.0.a": (2,)}, "base", 2, {"selector": "random"}))
-    spec = NoiseSpec(
-        model="m", judge="j", mask=tmp_path / "mask.safetensors", files=SuiteFiles(), draws=[], out=tmp_path
-    )
-    _show_noise(Verified(before, (2.0,), (after,)), spec, json=False)
+    show_noise(Verified(before, (2.0,), (after,)), tmp_path, json=False)
     assert "warning: under noise 2 on the mask, the perplexity of right answers rose" in capsys.readouterr().err

@@ -35,7 +35,6 @@ def test_short_lines_with_two_signs_of_damage_are_scraps(response):
         "Yes\nYes",
         "iRLEVULUS",
         "The nNANABIRL is a word that iRLEVULUS said\niRLEVULUS",
-        "kissa\nkissa ja koira\nkissa",
     ],
 )
 def test_lists_verses_names_code_and_foreign_words_are_no_scraps(response):
