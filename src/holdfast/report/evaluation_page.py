@@ -26,7 +26,9 @@ SETS = {
     "harmful": "Harmful prompts",
     "prefilled": "Harmful prompts, with the beginning of a harmful answer",
     "harmless": "Harmless prompts",
+    "exchanges": "Given responses to harmless prompts",
     "borderline": "Borderline prompts, which are safe and look unsafe",
+    "refusals": "Given refusals to harmful prompts",
     "questions": "Questions",
     "task": "Task",
     "all": "All answers",
@@ -44,7 +46,7 @@ SET_OF = {
     "borderline": "borderline",
     "utility": "questions",
     "task": "task",
-    "perplexity": "harmless",
+    "perplexity": "exchanges",
     "lm_eval": "lm_eval",
 }
 """Prompt set of each measure. A group that is itself a prompt set comes first."""
@@ -146,11 +148,16 @@ def _row(name: str, rate: Rate) -> tuple[str, ...]:
     words = f"{measure_words(name)}{mark_of(name, rate.n)}"
     if rate.value is None:
         return printable(words), "not measured", "", f"{rate.n:,}", f"{rate.unscored:,}"
-    places = decimals(rate)
-    value = f"{rate.value:.{places}f}" if rate.n else perplexity_text(rate.value)
-    known = rate.low is not None and rate.high is not None
-    interval = f"{rate.low:.{places}f} to {rate.high:.{places}f}" if known else "no interval"
+    ends = (rate.low, rate.high)
+    value, *written = _written(name, rate.value, *(end for end in ends if end is not None), places=decimals(rate))
+    interval = "no interval" if None in ends else " to ".join(written)
     return printable(words), value, interval, f"{rate.n:,}", f"{rate.unscored:,}"
+
+
+def _written(name: str, *numbers: float, places: int) -> list[str]:
+    """Writes numbers of a measure, those of a perplexity as the terminal does."""
+    is_perplexity = name.partition("/")[0] == "perplexity"
+    return [perplexity_text(number) if is_perplexity else f"{number:.{places}f}" for number in numbers]
 
 
 def _names(made_by: Meta, key: str) -> str:

@@ -127,7 +127,9 @@ class HeatMap(Grid):
     @property
     def scale(self) -> tuple[tuple[str, float], ...]:
         """Numbers of the legend from 0 to the largest, each with the opacity that the map gives it."""
-        return tuple((number_text(self.largest * step**2), Cell(0, 0, "", step, "").opacity) for step in SCALE_STEPS)
+        times, sign = (100, "%") if self.kind == "share" else (1, "")
+        numbers = [(step, number_text(times * self.largest * step**2)) for step in SCALE_STEPS]
+        return tuple((f"{number}{sign}", Cell(0, 0, "", step, "").opacity) for step, number in numbers)
 
     @property
     def is_bars(self) -> bool:

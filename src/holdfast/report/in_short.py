@@ -146,9 +146,8 @@ class InShort(NamedTuple):
 
     @property
     def in_sight(self) -> list[str]:
-        """Notes below the bars: the first ones, and answers without a verdict, first if they are the reason."""
-        notes, unscored = list(self.notes[:IN_SIGHT]), list(filter(None, [self.unscored]))
-        return [*unscored, *notes] if self.lacks_verdicts else [*notes, *unscored]
+        """Notes below the bars: the first ones, and answers without a verdict unless they stand below the answer."""
+        return [*self.notes[:IN_SIGHT], *filter(None, ["" if self.lacks_verdicts else self.unscored])]
 
     @property
     def lacks_verdicts(self) -> bool:
