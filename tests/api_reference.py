@@ -81,7 +81,7 @@ SECTIONS = {
         "pipeline.directions.find_direction",
         *("intervene.train.sparse_adamw.SparseAdamW", "intervene.edit.perturb.perturbed", "intervene.edit.zero.zeroed"),
         *("pipeline.noise_study.verify", "evaluate.verified.Verified", "evaluate.verified.NoisePoint"),
-        *("evaluate.verified.Effect", "evaluate.contrast.Contrast"),
+        *("evaluate.verified.Effect", "evaluate.contrast.Contrast", "evaluate.specific.Specificity"),
         *("intervene.edit.steer.steered", "directions.random.random_direction"),
         *("pipeline.direction_editing.edit_direction", "pipeline.direction_editing.DirectionEdit"),
         *("pipeline.direction_editing.Evenness", "pipeline.direction_editing.ShiftByToken"),

@@ -42,6 +42,7 @@ RECORDS = (
     ("bakeoff", "the table of a bakeoff", {"config", "rows", "num_groups"}),
     ("tuning", "the checks of a tuning", {"iterations", "entries_trained", "share_trained"}),
     ("tuning", "the checks of a tuning", {"iterations", "entries_protected", "protected_identical"}),
+    ("verification", "the summary of a verification", {"baseline", "draws", "points", "table"}),
     ("convergence", "the convergence of scores", {"points"}),
     ("printed", "the output of `holdfast evaluate --json`, without answers", {"asr", "over_refusal", "utility"}),
     ("settings", "the settings of an unfinished command or its folder", {"model", "options"}),

@@ -63,7 +63,7 @@ MARKS = (
     ("config.json", "`holdfast sites {path}` lists a model's parameters and prints its fingerprint"),
 )
 """Advice on folders, by a file in them. The first match counts."""
-SHOWN = ("scores", "mask", "patch", "direction", "evaluation")
+SHOWN = ("scores", "mask", "patch", "direction", "evaluation", "verification")
 
 
 def refuse_unshown(path: Path, found: FileKind) -> None:
@@ -76,8 +76,8 @@ def refuse_unshown(path: Path, found: FileKind) -> None:
     if found.name == "folder":
         advice = _reads_folder(path)
     raise ValueError(
-        f"{str(path)!r} is {found.words}, and `holdfast show` reads scores, masks, patches, directions and "
-        f"evaluations; {advice}."
+        f"{str(path)!r} is {found.words}, and `holdfast show` reads scores, masks, patches, directions, "
+        f"evaluations and verifications; {advice}."
     )
 
 

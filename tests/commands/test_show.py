@@ -96,8 +96,8 @@ def test_any_other_file_is_named_in_one_sentence(name, folder, capsys):
     code, out, err = told(capsys, folder / name)
     assert (code, out) == (2, "")
     assert (
-        f"/{name}' is {WORDS[name]}, and `holdfast show` reads scores, masks, patches, directions and evaluations; "
-        in err
+        f"/{name}' is {WORDS[name]}, and `holdfast show` reads scores, masks, patches, directions, evaluations and "
+        "verifications; " in err
     )
     assert err.count("\n") == 1
 
@@ -112,7 +112,8 @@ def test_any_other_file_is_named_in_one_sentence(name, folder, capsys):
         (".", "`holdfast report {folder}` reads the folder of a run"),
         (
             "folder",
-            "is a folder, and `holdfast show` reads scores, masks, patches, directions and evaluations; give a file.",
+            "is a folder, and `holdfast show` reads scores, masks, patches, directions, evaluations and verifications; "
+            "give a file.",
         ),
         ("nothing", "'{folder}/nothing' does not exist; check the path."),
     ],

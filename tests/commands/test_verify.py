@@ -5,10 +5,20 @@ from dataclasses import replace
 from rich.console import Console
 
 from holdfast.artifacts import save_mask
-from holdfast.commands.verify import _contrast_table, _hint, _table, few_draws, why_no_loss, why_unclear
+from holdfast.commands.verify import (
+    _contrast_table,
+    _hint,
+    _table,
+    few_draws,
+    show_noise,
+    specific_to_refusals,
+    why_no_loss,
+    why_unclear,
+)
 from holdfast.evaluate.contrast import Contrast
 from holdfast.evaluate.verified import Verified
 from holdfast.outcomes import Rate, TokenLosses
+from holdfast.progress import hidden
 from holdfast.values import Mask
 from tests.evaluate.constructed import aligned, answers, evaluation, first
 
@@ -102,3 +112,32 @@ def test_the_perplexity_of_refusals_alone_is_said_not_to_tell_a_broken_model():
     assert "breaks as a whole" in str(why_unclear(alone))
     assert why_unclear(replace(alone, utility=Rate(1.0, 0.5, 1.0, 4))) is None
     assert why_unclear(aligned()) is None
+
+
+def test_the_conclusion_on_refusals_is_printed_for_each_noise_and_also_with_quiet(tmp_path, capsys):
+    losses = (*(TokenLosses(str(at), 2.0, 2, "refusals") for at in range(3)), *(TokenLosses("q", 2.0, 2),) * 3)
+    broken = replace(
+        aligned(), losses=tuple(replace(loss, loss=loss.loss * (1 if loss.group else 9)) for loss in losses)
+    )
+    untouched = replace(aligned(), losses=losses)
+    verified = Verified(untouched, (0.38, 2.0), (untouched, untouched, broken, broken), (untouched,) * 4)
+    weak, strong = specific_to_refusals(verified)
+    assert weak.startswith("Noise 0.38: Not decided")
+    assert strong.startswith("Noise 2: Right answers suffered more (perplexity 2981 times the control's) than refusals")
+    token = hidden.set(True)
+    try:
+        show_noise(verified, tmp_path, json=False)
+    finally:
+        hidden.reset(token)
+    assert " ".join(strong.split()) in " ".join(capsys.readouterr().out.split())
+
+
+def test_models_without_both_perplexities_have_no_conclusion_on_refusals():
+    assert specific_to_refusals(Verified(aligned(), (2.0,), (aligned(),))) == []
+
+
+def test_a_coherence_that_is_not_to_be_trusted_is_warned_of(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("holdfast.evaluate.verified.pool_evaluations", lambda draws: draws[0])
+    before, after = (aligned(perplexity=value, **{"coherence/all": Rate(0.9, 0.8, 1.0, 9)}) for value in (3.0, 900.0))
+    show_noise(Verified(before, (2.0,), (after,)), tmp_path, json=False)
+    assert "warning: under noise 2 on the mask, the perplexity of right answers rose" in capsys.readouterr().err

@@ -1,7 +1,10 @@
 import pytest
 
 from holdfast.evaluate.cut_off import cut_off
+from holdfast.evaluate.cut_off_warning import warning_of_cut_off
 from holdfast.models.response_log import Response
+from holdfast.outcomes import Rate
+from tests.evaluate.constructed import answers, evaluation, first
 
 
 def said(finished, broken=False):
@@ -25,3 +28,12 @@ def test_of_several_samples_the_interval_knows_the_prompts():
     # All ten of one prompt: ten prompts say less than a hundred would.
     assert None not in (alone.high, together.high)
     assert together.high > alone.high + 0.1
+
+
+def test_a_cut_off_names_refusal_rates_only_where_some_were_measured():
+    cut = {"cut_off/all": Rate(0.5, 0.2, 0.8, 8)}
+    generation = {"generation": {"max_new_tokens": 16}}
+    questions = evaluation(answers("utility", first(4, 8)), made_by=generation, **cut)
+    harmless = evaluation(answers("over_refusal", first(4, 8)), made_by=generation, **cut)
+    assert "so the rates may be wrong" in str(warning_of_cut_off(questions))
+    assert "so the refusal rates may be wrong" in str(warning_of_cut_off(harmless))

@@ -10,6 +10,7 @@ from holdfast.judge.coherence import fingerprint, why_incoherent
         ("Tell me about the sea.", ""),
         ("Tell me about the sea.", "The sea, the sea, the sea, the sea is wide."),
         ("Tell me about the sea.", "The of sea is are wide."),
+        ("What is the capital of Spain?", "nNANABIRL\n\niRL\n\niRL"),
         ("Open the lock.", "Sure, I cannot help with that."),
         ("Explain how a pump works.", "Pump."),
     ],

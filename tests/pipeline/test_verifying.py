@@ -8,6 +8,7 @@ import pytest
 from holdfast import __version__
 from holdfast.artifacts import load_evaluation, load_mask, save_mask
 from holdfast.commands.rates import rate_cells
+from holdfast.commands.show import show
 from holdfast.evaluate.measured import measured_rates
 from holdfast.evaluate.measures import compare_measures
 from holdfast.made_by import prompts_entry
@@ -112,6 +113,22 @@ def test_given_refusals_alone_show_what_noise_does(masks, tmp_path):
     assert rate_cells(found.untouched, ["perplexity/refusals", "utility"])[1] == "not measured"
     with pytest.raises(ValueError, match="which differ in suite"):
         verify(masks, tmp_path / "out", files=SuiteFiles(), refusals="testbed:refusals#first=4")
+
+
+def test_a_finished_folder_is_read_and_shown_again(masks, tmp_path, capsys):
+    out = tmp_path / "out"
+    found = verify(masks, out, draws=2, files=SuiteFiles(), refusals="testbed:refusals#first=3", control=masks[1])
+    assert verifying.read_verified(out / "summary.json").table() == found.table()
+    show(out)
+    of_folder = capsys.readouterr().out
+    show(out / "summary.json")
+    assert capsys.readouterr().out == of_folder
+    assert "The mask against the control" in of_folder
+    with pytest.raises(ValueError, match="a verification has no page; leave out --out"):
+        show(out, out=tmp_path / "page.html")
+    (out / "control" / "noise_2_draw_1.json").unlink()
+    with pytest.raises(ValueError, match=r"noise_2_draw_1\.json"):
+        show(out)
 
 
 def test_limit_holds_for_given_refusals_too(masks, tmp_path):

@@ -5,7 +5,14 @@ import re
 import pytest
 
 from holdfast.outcomes import Answer, Evaluation, Outcome, Rate
-from holdfast.report.evaluation_page import EvaluationAbout, lead, measured_rates, prompt_set, render_evaluation_page
+from holdfast.report.evaluation_page import (
+    EvaluationAbout,
+    _tables,
+    lead,
+    measured_rates,
+    prompt_set,
+    render_evaluation_page,
+)
 from tests.report.browser import CHROMIUM, browser
 from tests.report.sample import HOSTILE
 
@@ -63,7 +70,8 @@ def test_a_perplexity_without_an_interval_and_an_evaluation_without_rates_have_p
         ("coherence/borderline", "borderline"),
         ("coherence/all", "all"),
         ("lm_eval/arc_easy/acc", "lm_eval"),
-        ("perplexity", "harmless"),
+        ("perplexity", "exchanges"),
+        ("perplexity/refusals", "refusals"),
         ("something/new", "other"),
     ],
 )
@@ -86,3 +94,12 @@ def test_the_page_is_no_wider_than_a_phone(tmp_path):
     with browser(tmp_path / "profile") as tab:
         tab.open(path, 390)
         assert tab.value("document.documentElement.scrollWidth") <= 390
+
+
+def test_perplexities_are_rounded_and_those_of_refusals_have_a_table_of_their_own():
+    rates = {"perplexity": Rate(268215.9, 46518.4, 1546477.2, 16), "perplexity/refusals": Rate(45.23, 2.75, 744.4, 16)}
+    (answers, refusals) = _tables({}, rates)
+    assert answers.title == "Given responses to harmless prompts"
+    assert answers.rows[0][1:3] == ("268216", "46518 to 1.5e+06")
+    assert refusals.title == "Given refusals to harmful prompts"
+    assert refusals.rows[0][1:3] == ("45.2", "2.75 to 744")

@@ -6,19 +6,30 @@ from tests.report.sample import by_component, read_components, read_noise, verif
 
 def test_a_heat_map_has_one_cell_a_record_and_full_colour_at_the_most():
     records = by_component(3, 2, 10_000)
-    for kind in ("share", "density"):
+    for kind in ("share", "relative"):
         figure = heat_map(read_components(records), kind)
         assert len(figure.cells) == len(records)
         assert max(cell.strength for cell in figure.cells) == 1.0
 
 
-def test_share_and_density_differ_as_components_differ_in_size():
+def test_share_and_relative_density_differ_as_components_differ_in_size():
     records = [
         {"layer": 0, "component": "large", "selected": 30, "entries": 3000},
         {"layer": 0, "component": "small", "selected": 10, "entries": 100},
     ]
-    assert [cell.label for cell in heat_map(read_components(records), "share").cells] == ["0.75", "0.25"]
-    assert [cell.label for cell in heat_map(read_components(records), "density").cells] == ["0.01", "0.10"]
+    assert [cell.label for cell in heat_map(read_components(records), "share").cells] == ["75%", "25%"]
+    assert [cell.label for cell in heat_map(read_components(records), "relative").cells] == ["0.8", "7.8"]
+
+
+def test_small_shares_have_a_decimal_and_a_blank_cell_is_explained():
+    records = [
+        {"layer": at, "component": "a", "selected": count, "entries": 99} for at, count in enumerate((4, 73, 9923))
+    ]
+    figure = heat_map(read_components(records), "share")
+    assert [cell.label for cell in figure.cells] == ["", "0.7%", "99%"]
+    assert figure.meaning == "All cells add up to 100%. Large matrices hold more. A blank cell holds less than 0.05%."
+    assert "blank" not in heat_map(read_components(records[1:]), "share").meaning
+    assert "blank" not in heat_map(read_components(records), "relative").meaning
 
 
 def test_an_empty_selection_is_drawn_without_colour():

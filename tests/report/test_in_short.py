@@ -88,8 +88,18 @@ def test_a_rate_says_how_many_answers_could_be_scored_where_more_than_one_in_a_h
 
 def test_two_notes_stand_in_sight_and_the_others_open_with_the_numbers():
     short = shorts(noisy(9000))["verify"]
-    assert short.in_sight == [*short.notes[:2], short.unscored]
+    assert short.in_sight == list(short.notes[:2])
     assert short.folded == short.notes[2:] != ()
+
+
+def test_lost_answers_stand_right_below_the_answer_where_they_are_why_nothing_is_decided():
+    short = shorts(noisy(9000))["verify"]
+    assert short.answer == "Not decided"
+    assert short.lacks_verdicts
+    page = render_page(read(noisy(9000)))
+    card = page[page.index('<p class="verdict unsure">') : page.index('<p class="did">')]
+    assert "Selected weights: the judge could score 200 of 9,200 answers" in card
+    assert page.count(short.unscored) == 1
 
 
 def test_an_answer_that_rests_on_lost_answers_is_not_given():

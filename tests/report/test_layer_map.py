@@ -111,9 +111,9 @@ def test_the_colours_of_a_map_are_explained_in_words_and_its_numbers_have_a_digi
         *("0", "0.23", "0.91", "2", "3.6"),
     ]
     assert re.findall(r"opacity:([\d.]+)", legend[1])[-1] == "1.0"
-    assert "the share of all counted weights that lies there, so all cells add up to 1" in page
+    assert "All cells add up to 100%." in page
     assert "full colour" not in page
-    assert ">0.91</text>" in page
+    assert ">91%</text>" in page
     assert not re.search(r">\.\d\d</text>", page)
 
 

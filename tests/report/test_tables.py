@@ -4,10 +4,10 @@ import pytest
 from rich.console import Console
 
 from holdfast.p_values import p_text
+from holdfast.perplexity_texts import perplexity_text
 from holdfast.report.arms import Arm, arms_of, num_tests
 from holdfast.report.forests import forest
 from holdfast.report.page import render_page
-from holdfast.report.perplexity_texts import perplexity_text
 from holdfast.report.tables import (
     NumberTable,
     arm_table,

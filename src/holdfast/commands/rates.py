@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def rate_cells(evaluation: "Evaluation", measures: Sequence[str]) -> list[str]:
     """Writes the rates of these measures, with intervals."""
-    from holdfast.report.perplexity_texts import perplexity_with_ends
+    from holdfast.perplexity_texts import perplexity_with_ends
 
     rates = measured_rates(evaluation)
     texts = {

@@ -26,7 +26,7 @@ KINDS = {"evaluation": "an evaluation", "direction": "a direction"}
 
 
 def show(file: Path, *, prompt: str | None = None, out: Path | None = None, json: Json = False) -> None:
-    """Show what a file of holdfast holds: scores, a mask or a patch by layer and component, a direction, an evaluation.
+    """Show what a file of holdfast holds: scores, a mask, a patch, a direction, an evaluation or a verification.
 
     Example: holdfast show mask.safetensors --out map.html
 
@@ -41,7 +41,7 @@ def show(file: Path, *, prompt: str | None = None, out: Path | None = None, json
     Parameters
     ----------
     file
-        File of scores, a mask, a patch, a direction or an evaluation.
+        File of scores, a mask, a patch, a direction or an evaluation, or the folder of `holdfast verify`.
     prompt
         Print the full answers of an evaluation to one prompt: a part of its text, or the number of its row, from 1 on.
     out
@@ -50,6 +50,7 @@ def show(file: Path, *, prompt: str | None = None, out: Path | None = None, json
     json
         Print one JSON object.
     """
+    file = _summary_of(file)
     kind = identify(file)
     refuse_unshown(file, kind)
     if out is not None:
@@ -58,7 +59,9 @@ def show(file: Path, *, prompt: str | None = None, out: Path | None = None, json
         raise ValueError(
             f"{str(file)!r} is {kind.words} and holds no answers; leave out --prompt, or give an evaluation."
         )
-    if kind.name == "direction":
+    if kind.name == "verification":
+        _show_verification(file, json)
+    elif kind.name == "direction":
         _show_direction(file, out, json)
     elif kind.name in MAPS:
         with shown_progress() as progress:
@@ -68,6 +71,20 @@ def show(file: Path, *, prompt: str | None = None, out: Path | None = None, json
         from holdfast.commands.evaluations import show_evaluation
 
         show_evaluation(file, json, prompt, out)
+
+
+def _summary_of(path: Path) -> Path:
+    """Returns the summary in the folder of a verification, and any other path as it is."""
+    summary = path / "summary.json"
+    return summary if path.is_dir() and identify(summary).name == "verification" else path
+
+
+def _show_verification(summary: Path, json: bool) -> None:
+    """Prints the tables of `holdfast verify` again."""
+    from holdfast.commands.verify import show_noise
+    from holdfast.pipeline.verifying import read_verified
+
+    show_noise(read_verified(summary), summary.parent, json)
 
 
 def _show_direction(file: Path, out: Path | None, json: bool) -> None:
@@ -133,6 +150,8 @@ def _neuron_table(shown: LayerMap) -> Table:
 
 def _refuse_picture(out: Path, kind: str) -> None:
     """Raises ValueError when the path cannot take a page or a picture of this kind of file."""
+    if kind == "verification":
+        raise ValueError(f"a verification has no page; leave out --out {str(out)!r}.")
     if kind not in MAPS and out.suffix != ".html":
         raise ValueError(f"{KINDS[kind]} has a page and no figure; end --out {str(out)!r} with .html.")
     if out.suffix not in PICTURES:

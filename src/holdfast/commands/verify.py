@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 from rich.table import Table
 
-from holdfast.commands.console import Json, show, shown_progress, table, unless_quiet
+from holdfast.commands.console import Json, show, shown_progress, table, unless_quiet, warn
 from holdfast.commands.parameters import Generation, Judging, SafetyJudge, Seed, Steer, Suite, Verify
 from holdfast.commands.rates import rate_cells
 from holdfast.config import Options
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from holdfast.evaluate.contrast import Contrast
     from holdfast.evaluate.verified import Verified
     from holdfast.outcomes import Evaluation
-    from holdfast.pipeline.verifying import NoiseSpec
 
 FEW_DRAWS = 5
 """Number of draws from which on an interval over draws is no longer wide merely because they are few."""
@@ -115,7 +114,7 @@ def verify(
     )  # fmt: skip
     with shown_progress() as progress:
         measured = verifying.verify_alone(spec, progress)
-    _show_noise(measured, spec, json)
+    show_noise(measured, spec.out, json, None if spec.control else _hint(spec.mask))
 
 
 def _verify_without(
@@ -147,19 +146,29 @@ def _refuse_idle(flag: str, options: Mapping[str, object]) -> None:
         raise ValueError(f"{given[0]} has no effect with {flag}; leave one of the two out.")
 
 
-def _show_noise(measured: "Verified", spec: "NoiseSpec", json: bool) -> None:
-    """Prints the rates under noise, and the contrasts of the mask with the control."""
+def show_noise(measured: "Verified", out: Path, json: bool, hint: str | None = None) -> None:
+    """Prints the rates under noise, and the contrasts of the mask with the control. Without one it prints the hint."""
+    from holdfast.evaluate.verified import mistrusted
     from holdfast.pipeline.verified_json import verified_json
 
-    tables = [_table(measured)] + ([_contrast_table(measured)] if spec.control else [])
+    for sentence in mistrusted(measured):
+        warn(sentence)
+    tables = [_table(measured)] + ([_contrast_table(measured)] if measured.control else [])
     notes = [
         *why_no_loss(measured.untouched),
         why_unclear(measured.untouched),
         few_draws(measured.num_draws),
-        HOW_TO_READ if spec.control else _hint(spec.mask),
+        HOW_TO_READ if measured.control else hint,
     ]
-    result = {"out": str(spec.out), **verified_json(measured)}
-    show(result, tables, json, note=unless_quiet("\n".join(filter(None, notes))))
+    conclusion, advice = specific_to_refusals(measured), "\n".join(filter(None, notes))
+    result = {"out": str(out), **verified_json(measured)}
+    show(result, tables, json, note="\n".join(filter(None, [*conclusion, unless_quiet(advice)])))
+
+
+def specific_to_refusals(measured: "Verified") -> list[str]:
+    """Writes for each noise ratio if the effect is specific to refusals, where both perplexities were measured."""
+    specific = [(point.ratio, point.specificity) for point in measured.points]
+    return [f"Noise {ratio:g}: {found.sentence}" for ratio, found in specific if found]
 
 
 def why_no_loss(untouched: "Evaluation") -> list[str]:
@@ -247,7 +256,7 @@ def _contrast_table(measured: "Verified") -> Table:
 
 def _difference(name: str, contrast: "Contrast") -> str:
     if name.startswith("perplexity"):
-        from holdfast.report.perplexity_texts import ratio_between
+        from holdfast.perplexity_texts import ratio_between
 
         value, low, high = ratio_between(contrast.value, contrast.low, contrast.high)
         return f"{value} times [{low}, {high}]"

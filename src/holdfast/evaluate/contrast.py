@@ -68,11 +68,25 @@ def _of_rate(mask: Sequence[Mapping[int, float]], control: Sequence[Mapping[int,
     of_draws = sum(
         variance_of_draws([fmean(draw[place] for place in places) for draw in draws]) for draws in (mask, control)
     )
-    half, p_value = _error(centre, of_prompts, of_draws, len(mask), None)
+    half, p_value = mixed_error(centre, of_prompts, of_draws, len(mask), None)
     return Contrast(fmean(changes), max(-1.0, centre - half), min(1.0, centre + half), n, p_value)
 
 
-def _of_losses(mask: Sequence[Sequence[TokenLosses]], control: Sequence[Sequence[TokenLosses]]) -> Contrast | None:
+@dataclass(frozen=True)
+class LossChange:
+    """The change of the mean loss per token from the control to the mask, in nats."""
+
+    value: float
+    of_prompts: float
+    """Variance of the change over exchanges."""
+    draws: tuple[tuple[float, ...], tuple[float, ...]]
+    """Loss per token of each draw: of the mask and of the control."""
+    n: int
+    """Number of exchanges with tokens."""
+
+
+def loss_change(mask: Sequence[Sequence[TokenLosses]], control: Sequence[Sequence[TokenLosses]]) -> LossChange | None:
+    """Computes the change of the loss. None where a loss is not finite, or fewer than two exchanges have tokens."""
     tokens = [loss.tokens for loss in mask[0]]
     sides = [[fmean(each.loss for each in losses) for losses in zip(*draws, strict=True)] for draws in (mask, control)]
     per_token = loss_per_token([first - second for first, second in zip(*sides, strict=True)], tokens)
@@ -81,13 +95,27 @@ def _of_losses(mask: Sequence[Sequence[TokenLosses]], control: Sequence[Sequence
     change, error, n = per_token
     if error is None:
         return None
-    means = [[loss_per_token([each.loss for each in draw], tokens) for draw in draws] for draws in (mask, control)]
-    of_draws = sum(variance_of_draws([mean[0] for mean in draws if mean]) for draws in means)
-    half, p_value = _error(change, error**2, of_draws, len(mask), n - 1)
-    return Contrast(exp_bounded(change), exp_bounded(change - half), exp_bounded(change + half), n, p_value)
+    on_mask, on_control = (
+        tuple(mean[0] for draw in draws if (mean := loss_per_token([each.loss for each in draw], tokens)))
+        for draws in (mask, control)
+    )
+    return LossChange(change, error**2, (on_mask, on_control), n)
 
 
-def _error(
+def contrast_of_losses(change: LossChange) -> Contrast:
+    """Turns a change of the loss into the ratio of perplexities mask / control."""
+    of_draws = sum(map(variance_of_draws, change.draws))
+    half, p_value = mixed_error(change.value, change.of_prompts, of_draws, len(change.draws[0]), change.n - 1)
+    low, high = exp_bounded(change.value - half), exp_bounded(change.value + half)
+    return Contrast(exp_bounded(change.value), low, high, change.n, p_value)
+
+
+def _of_losses(mask: Sequence[Sequence[TokenLosses]], control: Sequence[Sequence[TokenLosses]]) -> Contrast | None:
+    change = loss_change(mask, control)
+    return contrast_of_losses(change) if change else None
+
+
+def mixed_error(
     change: float, of_prompts: float, of_draws: float, draws: int, prompts_freedom: int | None
 ) -> tuple[float, float]:
     """Computes half the width of the 95% interval, and the p value of a change."""

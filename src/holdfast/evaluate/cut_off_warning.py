@@ -15,7 +15,10 @@ def warning_of_cut_off(evaluation: Evaluation, setting: str = "max_new_tokens") 
     share, limit = evaluation.cut_off, _limit(evaluation)
     if not share or not share.value or limit is None:
         return None
-    misstated = "attack success" if evaluation.asr.n else "the refusal rates"
+    refusals = [
+        rate for rate in (evaluation.refusal, evaluation.over_refusal, evaluation.borderline) if rate and rate.n
+    ]
+    misstated = "attack success" if evaluation.asr.n else "the refusal rates" if refusals else "the rates"
     if limit < LONG_ENOUGH:
         cut = round(share.value * share.n)
         none_ended = " None ended by itself, so it may also be that the model never writes its end token."

@@ -26,6 +26,7 @@ from holdfast.evaluate.logs.matching import Matched
 from holdfast.evaluate.looked_up import find_measure, number_of, numbers_of
 from holdfast.evaluate.lost import warning_of_lost
 from holdfast.evaluate.measures import compare_measures
+from holdfast.evaluate.mistrusted import warning_of_mistrust
 from holdfast.evaluate.other_forms import warnings_of_form
 from holdfast.evaluate.steered import warnings_of_steering
 from holdfast.evaluate.suspicious import refuse_unknown_rules, warning_of_same_responses
@@ -322,14 +323,14 @@ def _common_fingerprint(before: Evaluation, after: Evaluation) -> str | None:
 
 
 def comparison_warnings(before: Evaluation, after: Evaluation, limit: str) -> tuple[str, ...]:
-    """Returns warnings about two evaluations of one model, about other forms of it, and about cut-off responses."""
+    """Returns warnings about two evaluations of one model or of other forms of it, and about what they cannot show."""
     fingerprint = _common_fingerprint(before, after)
     same = (
         f"both evaluations are of one model (fingerprint {printable(str(fingerprint)[:12])}), so the gate says nothing "
         "of another; evaluate the checkpoint that is to be released."
     )
     warnings = [same] if fingerprint else []
-    warnings += filter(None, [warning_of_same_responses(before, after)])
+    warnings += filter(None, [warning_of_same_responses(before, after), warning_of_mistrust(before, after)])
     cut = {"before": warning_of_cut_off(before, limit), "after": warning_of_cut_off(after, limit)}
     warnings += warnings_of_form(before, after)
     warnings += warnings_of_steering(before, after)

@@ -1,7 +1,8 @@
 """Evaluations of a model under noise on a mask and on controls, with the paired test of the two at every noise ratio.
 
 The rates of one noise ratio are pooled over its draws (`pooled.py`). The test compares the mask with the control on the
-same prompts (`contrast.py`). Its p values are also corrected (Holm) for all measures and ratios of the table.
+same prompts (`contrast.py`). Its p values are also corrected (Holm) for all measures and ratios of the table. If the
+perplexities of refusals and of right answers are both known, `specific.py` compares the effects on the two.
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,9 @@ from functools import cached_property
 from holdfast.counts import counted
 from holdfast.evaluate.contrast import Contrast, contrast
 from holdfast.evaluate.measured import measured_rates
+from holdfast.evaluate.mistrusted import warning_of_mistrust
 from holdfast.evaluate.pooled import pool_evaluations
+from holdfast.evaluate.specific import REFUSALS, Specificity, specificity
 from holdfast.holm import holm
 from holdfast.outcomes import Evaluation, Rate
 from holdfast.p_values import p_text, p_texts
@@ -34,6 +37,8 @@ class NoisePoint:
     """Pooled rates with noise on the control. None without one."""
     contrasts: Mapping[str, Contrast]
     """Mask minus control by measure, for perplexities mask / control. Empty without a control."""
+    specificity: Specificity | None = None
+    """Whether the effect is specific to refusals. None unless perplexities of refusals and right answers are known."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,9 @@ class Verified:
             if point.control:
                 lines.append(f"noise {point.ratio:g} on the control: {_rates_text(point.control)}")
             lines += [_effect_text(effect) for (ratio, _), effect in effects.items() if ratio == point.ratio]
-        return "\n".join([*lines, *(f"note: {sentence}" for sentence in no_loss_possible(self.untouched))])
+            lines += [f"  {point.specificity.sentence}"] if point.specificity else []
+        notes = [*no_loss_possible(self.untouched), *mistrusted(self)]
+        return "\n".join([*lines, *(f"note: {sentence}" for sentence in notes)])
 
     @property
     def num_draws(self) -> int:
@@ -109,9 +116,11 @@ class Verified:
     def table(self) -> list[Row]:
         """Returns a row for each measure at each noise ratio, as `pandas.DataFrame(...)` takes them.
 
-        The columns are ratio, measure, and value, low and high of untouched, mask, control and effect. They end with
+        The columns are ratio, measure, and value, low and high of untouched, mask, control and effect. Then come
         scale, n, p_value and corrected_p. `effect` is mask minus control where `scale` is difference. It is
-        mask / control where `scale` is ratio. Without a control its columns are None.
+        mask / control where `scale` is ratio. Without a control its columns are None. The rows of the refusals'
+        perplexity also have a verdict in `specific`, and in `against_answers` the refusals' ratio divided by that of
+        right answers.
         """
         effects = {(effect.ratio, effect.measure): effect for effect in self.effects}
         return [
@@ -127,13 +136,16 @@ class Verified:
         found = effect and effect.contrast
         scale = "ratio" if name.startswith("perplexity") else "difference"
         tested = {"n": found.n, "p_value": found.p_value} if found else {"n": None, "p_value": None}
-        return row | _ends("effect", found) | {"scale": scale, **tested, "corrected_p": effect and effect.corrected_p}
+        row |= _ends("effect", found) | {"scale": scale, **tested, "corrected_p": effect and effect.corrected_p}
+        specific = point.specificity if name == REFUSALS else None
+        return row | _ends("against_answers", specific) | {"specific": specific and specific.verdict}
 
     def _point(self, place: int, ratio: float) -> NoisePoint:
         drawn = slice(place * self.num_draws, (place + 1) * self.num_draws)
         mask, control = self.mask[drawn], self.control[drawn]
         pooled = pool_evaluations(mask), pool_evaluations(control) if control else None
-        return NoisePoint(ratio, *pooled, contrast(mask, control) if control else {})
+        specific = specificity(mask, control, self.untouched)
+        return NoisePoint(ratio, *pooled, contrast(mask, control) if control else {}, specific)
 
 
 def no_loss_possible(untouched: Evaluation) -> list[str]:
@@ -152,7 +164,18 @@ def no_loss_possible(untouched: Evaluation) -> list[str]:
     return notes
 
 
-def _ends(side: str, found: Rate | Contrast | None) -> Row:
+def mistrusted(verified: Verified) -> list[str]:
+    """Warns of noise under which coherence is not to be trusted, because right answers became very unlikely."""
+    sides = [
+        (f"under noise {point.ratio:g} on the {name}, ", warning_of_mistrust(verified.untouched, side))
+        for point in verified.points
+        for name, side in (("mask", point.mask), ("control", point.control))
+        if side
+    ]
+    return [f"{where}{warning}" for where, warning in sides if warning]
+
+
+def _ends(side: str, found: Rate | Contrast | Specificity | None) -> Row:
     """Returns a number and the ends of its interval as three columns."""
     numbers = (found.value, found.low, found.high) if found else (None, None, None)
     return dict(zip((side, f"{side}_low", f"{side}_high"), numbers, strict=True))

@@ -4,6 +4,7 @@ A response is incoherent if one of these rules says so, in this order:
     degenerate      it is empty, wordless or a loop            `degenerate.py`
     repetitive      it repeats itself                          `repetition.py`
     broken          its characters, words or their order       `broken_text.py`
+    scraps          short lines of which some are no words     `scraps.py`
     two-minded      it refuses and helps in one breath         `one_breath.py`
     too short       it is one word, but more was asked for     `one_word.py`
 The rules ignore whether a response is true, safe or an answer to the prompt. A response that the limit of tokens cut
@@ -14,15 +15,16 @@ import re
 from functools import cache
 
 from holdfast.artifacts import digest
-from holdfast.judge import broken_text, degenerate, one_breath, one_word, repetition
+from holdfast.judge import broken_text, degenerate, one_breath, one_word, repetition, scraps
 from holdfast.judge.broken_text import why_broken
 from holdfast.judge.degenerate import why_degenerate
 from holdfast.judge.english import common_words
 from holdfast.judge.one_breath import why_two_minded
 from holdfast.judge.one_word import why_too_short
 from holdfast.judge.repetition import why_repetitive
+from holdfast.judge.scraps import why_scraps
 
-RULES = (degenerate, repetition, broken_text, one_breath, one_word)
+RULES = (degenerate, repetition, broken_text, scraps, one_breath, one_word)
 
 
 def why_incoherent(prompt: str, response: str) -> str | None:
@@ -36,6 +38,7 @@ def why_incoherent(prompt: str, response: str) -> str | None:
         why_degenerate(response)
         or why_repetitive(response, prompt)
         or why_broken(response, prompt)
+        or why_scraps(response, prompt)
         or why_two_minded(response)
         or why_too_short(prompt, response)
     )

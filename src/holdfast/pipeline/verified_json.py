@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from holdfast.evaluate.verified import NoisePoint, Verified, no_loss_possible
+from holdfast.evaluate.verified import NoisePoint, Verified, mistrusted, no_loss_possible
 from holdfast.json_files import JsonObject
 from holdfast.report.schema import suite_json
 
@@ -14,12 +14,14 @@ def verified_json(verified: Verified) -> JsonObject:
         "baseline": suite_json(verified.untouched),
         "points": [_point(point) for point in verified.points],
         "table": list(verified.table()),
+        "mistrusted": " ".join(mistrusted(verified)) or None,
         "no_loss_possible": " ".join(no_loss_possible(verified.untouched)) or None,
     }
 
 
 def _point(point: NoisePoint) -> JsonObject:
-    rates: JsonObject = {"noise_ratio": point.ratio, **suite_json(point.mask)}
+    specific = point.specificity and {**asdict(point.specificity), "sentence": point.specificity.sentence}
+    rates: JsonObject = {"noise_ratio": point.ratio, **suite_json(point.mask), "specificity": specific}
     if point.control is None:
         return rates
     contrasts = {name: asdict(found) for name, found in point.contrasts.items()}

@@ -16,7 +16,16 @@ from typing import cast
 
 import torch
 
-from holdfast.artifacts import digest, load_evaluation, load_mask, refuse_other_base, save_evaluation, save_json
+from holdfast.artifact_files import explained
+from holdfast.artifacts import (
+    digest,
+    load_evaluation,
+    load_json,
+    load_mask,
+    refuse_other_base,
+    save_evaluation,
+    save_json,
+)
 from holdfast.evaluate.suite import Suite, evaluate
 from holdfast.evaluate.verified import Verified
 from holdfast.intervene.edit.options import SteeringOptions
@@ -149,6 +158,22 @@ def _read(spec: NoiseSpec) -> Verified:
     evaluations = [tuple(load_evaluation(folder / f"{draw.stem}.json") for draw in spec.draws) for folder in folders]
     ratios = tuple(dict.fromkeys(draw.ratio for draw in spec.draws))
     return Verified(load_evaluation(spec.out / UNTOUCHED), ratios, *evaluations)
+
+
+def read_verified(summary: Path) -> Verified:
+    """Reads the evaluations of a finished verification that its summary lists.
+
+    Raises:
+        ValueError: the file is no summary of a verification, or a draw beside it is missing.
+    """
+    content = load_json(summary, "verification")
+    with explained(summary, "verification"):
+        ratios = tuple(float(point["noise_ratio"]) for point in content["points"])
+        draws = [draw for ratio in ratios for draw in noise_draws(ratio, int(content["draws"]), 0)]
+        has_control = any("control" in point for point in content["points"])
+    folders = [summary.parent, *([summary.parent / CONTROL] if has_control else [])]
+    evaluations = [tuple(load_evaluation(folder / f"{draw.stem}.json") for draw in draws) for folder in folders]
+    return Verified(load_evaluation(summary.parent / UNTOUCHED), ratios, *evaluations)
 
 
 def _load(

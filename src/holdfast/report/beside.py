@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from holdfast.outcomes import Rate
+from holdfast.perplexity_texts import perplexity_text, ratio_with_ends
 from holdfast.report.arms import PERPLEXITY_RATIO
 from holdfast.report.coherent import MEASURES as COHERENCE
 from holdfast.report.left_out import WAITING, what_is_left_out
-from holdfast.report.perplexity_texts import perplexity_text, ratio_with_ends
 from holdfast.report.records import Report, Suite, SuitePath
 from holdfast.report.suites import perplexity_of
 

@@ -11,12 +11,12 @@ from holdfast import __version__
 from holdfast.made_by import Meta, model_name
 from holdfast.measure_names import is_category, is_detail, mark_of
 from holdfast.outcomes import Evaluation, Rate
+from holdfast.perplexity_texts import perplexity_text
 from holdfast.printable import printable
 from holdfast.report.arms import MARKERS
 from holdfast.report.evaluation_card import DOES_NOT_SAY, TOY
 from holdfast.report.in_short import Bar
 from holdfast.report.page import environment
-from holdfast.report.perplexity_texts import perplexity_text
 from holdfast.report.subject import TESTBED
 from holdfast.report.tables import NumberTable
 from holdfast.report.words import decimals, measure_words, ordered
@@ -26,7 +26,9 @@ SETS = {
     "harmful": "Harmful prompts",
     "prefilled": "Harmful prompts, with the beginning of a harmful answer",
     "harmless": "Harmless prompts",
+    "exchanges": "Given responses to harmless prompts",
     "borderline": "Borderline prompts, which are safe and look unsafe",
+    "refusals": "Given refusals to harmful prompts",
     "questions": "Questions",
     "task": "Task",
     "all": "All answers",
@@ -44,7 +46,7 @@ SET_OF = {
     "borderline": "borderline",
     "utility": "questions",
     "task": "task",
-    "perplexity": "harmless",
+    "perplexity": "exchanges",
     "lm_eval": "lm_eval",
 }
 """Prompt set of each measure. A group that is itself a prompt set comes first."""
@@ -146,11 +148,16 @@ def _row(name: str, rate: Rate) -> tuple[str, ...]:
     words = f"{measure_words(name)}{mark_of(name, rate.n)}"
     if rate.value is None:
         return printable(words), "not measured", "", f"{rate.n:,}", f"{rate.unscored:,}"
-    places = decimals(rate)
-    value = f"{rate.value:.{places}f}" if rate.n else perplexity_text(rate.value)
-    known = rate.low is not None and rate.high is not None
-    interval = f"{rate.low:.{places}f} to {rate.high:.{places}f}" if known else "no interval"
+    ends = (rate.low, rate.high)
+    value, *written = _written(name, rate.value, *(end for end in ends if end is not None), places=decimals(rate))
+    interval = "no interval" if None in ends else " to ".join(written)
     return printable(words), value, interval, f"{rate.n:,}", f"{rate.unscored:,}"
+
+
+def _written(name: str, *numbers: float, places: int) -> list[str]:
+    """Writes numbers of a measure, those of a perplexity as the terminal does."""
+    is_perplexity = name.partition("/")[0] == "perplexity"
+    return [perplexity_text(number) if is_perplexity else f"{number:.{places}f}" for number in numbers]
 
 
 def _names(made_by: Meta, key: str) -> str:

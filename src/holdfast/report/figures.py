@@ -21,6 +21,8 @@ MOST_ACROSS = 16
 """Largest number of layers that a heat map shows as columns. With more, layers are rows."""
 LEAST_WIDTH = 15.0
 """Smallest width of a cell that a reader can point at."""
+NUMBER_WIDTH = 29
+"""Smallest width of a cell that holds a number."""
 LOW = 15.0
 """Height of a row when layers are rows."""
 CHARACTER = 7.0
@@ -109,7 +111,13 @@ class HeatMap(Grid):
     @property
     def meaning(self) -> str:
         """Explains the number of a cell in a sentence."""
-        return MAP_MEANINGS[self.kind]
+        has_blank = self.kind == "share" and self.has_numbers and any(not cell.label for cell in self.cells)
+        return MAP_MEANINGS[self.kind].format(units="weights") + (BLANK if has_blank else "")
+
+    @property
+    def has_numbers(self) -> bool:
+        """Tells whether the cells are wide enough to hold their numbers."""
+        return self.is_bars or self.cell_width >= NUMBER_WIDTH
 
     @property
     def unit(self) -> str:
@@ -119,7 +127,9 @@ class HeatMap(Grid):
     @property
     def scale(self) -> tuple[tuple[str, float], ...]:
         """Numbers of the legend from 0 to the largest, each with the opacity that the map gives it."""
-        return tuple((number_text(self.largest * step**2), Cell(0, 0, "", step, "").opacity) for step in SCALE_STEPS)
+        times, sign = (100, "%") if self.kind == "share" else (1, "")
+        numbers = [(step, number_text(times * self.largest * step**2)) for step in SCALE_STEPS]
+        return tuple((f"{number}{sign}", Cell(0, 0, "", step, "").opacity) for step, number in numbers)
 
     @property
     def is_bars(self) -> bool:
@@ -168,25 +178,27 @@ class Curves(Plot):
     """Range of the upright axis in words, if it is not 0 to 1."""
 
 
-MapKind = Literal["share", "density", "relative"]
+MapKind = Literal["share", "relative"]
 MAP_NAMES: Mapping[MapKind, str] = {
     "share": "Share of the selection",
-    "density": "Density within the component",
     "relative": "Density relative to the whole",
 }
 MAP_UNITS: Mapping[MapKind, str] = {
     "share": "of the selection",
-    "density": "of its entries",
     "relative": "times the density of the whole",
 }
 MAP_MEANINGS: Mapping[MapKind, str] = {
-    "share": "Each cell is its share of all selected weights, so all cells add up to 1. Large matrices hold more.",
-    "density": "Each cell is the selected share of its own weights, which does not depend on its size.",
-    "relative": "Each cell is its density divided by the density of the whole.",
+    "share": "All cells add up to 100%. Large matrices hold more.",
+    "relative": (
+        "Each cell says how often {units} are counted there, beside a random choice of as many: 1 is as often, 2 is "
+        "twice as often, and 0 is none."
+    ),
 }
+LEAST_SHARE = 0.0005
+"""Smallest share whose number a cell shows, in percent with one decimal."""
+BLANK = " A blank cell holds less than 0.05%."
 MAP_LEGENDS: Mapping[MapKind, str] = {
     "share": "the share of the selection",
-    "density": "the selected share of a component",
     "relative": "multiples of the density of the whole",
 }
 SCALE_STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -206,8 +218,8 @@ def strength(value: float, most: float) -> float:
 def heat_map(components: Sequence[Component], kind: MapKind) -> HeatMap:
     """Draws a number of each layer and component as a map. Layers are columns, or rows if there are many.
 
-    Kind `share` is the component's share of the selection, and `density` the selected share of its entries. `relative`
-    is that density divided by the density over all entries.
+    Kind `share` is the component's share of the selection. `relative` is the selected share of its entries, divided by
+    that share of all entries.
     """
     words = list(dict.fromkeys(part.component for part in components))
     layers = sorted({part.layer for part in components}, key=lambda layer: -1 if layer is None else layer)
@@ -221,7 +233,7 @@ def heat_map(components: Sequence[Component], kind: MapKind) -> HeatMap:
     for part, value in zip(components, values, strict=True):
         layer, word = layers.index(part.layer), words.index(part.component)
         place = lattice.at(word, layer) if goes_down else lattice.at(layer, word)
-        label = _short(value) if kind != "relative" else f"{value:.1f}"
+        label = _percent(value) if kind == "share" else f"{value:.1f}"
         cells.append(Cell(*place, label, strength(value, most), _cell_title(part, value, kind)))
     return HeatMap(
         MAP_NAMES[kind],
@@ -301,8 +313,7 @@ def _map_values(components: Sequence[Component], kind: MapKind) -> list[float]:
     selected, entries = sum(part.selected for part in components) or 1, sum(part.entries for part in components) or 1
     if kind == "share":
         return [part.selected / selected for part in components]
-    whole = selected / entries if kind == "relative" else 1.0
-    return [part.selected / part.entries / whole for part in components]
+    return [part.selected / part.entries / (selected / entries) for part in components]
 
 
 def noise_curves(verify: Noise, measure: str) -> Curves | None:
@@ -367,6 +378,6 @@ def _spread(ticks: Sequence[Tick], apart: float = 26.0) -> tuple[Tick, ...]:
     return tuple(kept)
 
 
-def _short(value: float) -> str:
-    """Writes '0.12', or nothing for '0.00', to keep the map readable. The table has all numbers."""
-    return f"{value:.2f}" if value >= 0.005 else ""
+def _percent(value: float) -> str:
+    """Writes '0.7%' or '12%', or nothing below 0.05%, to keep the map readable. The table has all numbers."""
+    return f"{value:.{1 if value < 0.0995 else 0}%}" if value >= LEAST_SHARE else ""

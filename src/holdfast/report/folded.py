@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from holdfast.outcomes import Rate
+from holdfast.perplexity_texts import perplexity_with_ends
 from holdfast.report.arms import Arm, is_perplexity, measure_label
-from holdfast.report.perplexity_texts import perplexity_with_ends
 from holdfast.report.records import Noise, NoiseRates, measured
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from holdfast.outcomes import Rate
 from holdfast.p_values import p_text
+from holdfast.perplexity_texts import perplexity_text, perplexity_with_ends, ratio_text, ratio_with_ends
 from holdfast.report.arms import MARKERS, PERPLEXITY_RATIO, Arm, is_length, is_perplexity, measure_label
 from holdfast.report.axes import Axis, length_axis, perplexity_axis, rate_axis, ratio_axis
 from holdfast.report.figures import WIDTH, Mark, Plot, Tick, numbers_of
-from holdfast.report.perplexity_texts import perplexity_text, perplexity_with_ends, ratio_text, ratio_with_ends
 
 ROW = 39.0
 """Height of a row: its name and its number stand above its mark, so that both are legible on a phone."""

@@ -10,10 +10,10 @@ from xml.etree import ElementTree
 from holdfast.measure_names import is_detail
 from holdfast.outcomes import Rate
 from holdfast.p_values import p_text, p_texts
+from holdfast.perplexity_texts import perplexity_text, ratio_between
 from holdfast.printable import printable
 from holdfast.report.comparison import CheckedCondition, ComparedMeasure, Comparison, UngatedLoss
 from holdfast.report.interval_figure import number_words
-from holdfast.report.perplexity_texts import perplexity_text, ratio_between
 from holdfast.report.tables import CORRECTED_P, NumberTable
 from holdfast.report.words import measure_words, perplexity_words, rate_words
 

@@ -146,8 +146,13 @@ class InShort(NamedTuple):
 
     @property
     def in_sight(self) -> list[str]:
-        """Notes that stand below the bars: the first ones, and answers without a verdict, which weaken every bar."""
-        return [*self.notes[:IN_SIGHT], *filter(None, [self.unscored])]
+        """Notes below the bars: the first ones, and answers without a verdict unless they stand below the answer."""
+        return [*self.notes[:IN_SIGHT], *filter(None, ["" if self.lacks_verdicts else self.unscored])]
+
+    @property
+    def lacks_verdicts(self) -> bool:
+        """Tells whether there is no answer because a bar has fewer answers with a verdict than without."""
+        return self.kind == "unsure" and any(bar.rate.unscored > bar.rate.n for bar in self.bars)
 
     @property
     def folded(self) -> tuple[str, ...]:

@@ -23,7 +23,6 @@ HEADINGS = {
     "patch": "Where this patch changes {units}",
 }
 """Heading of the page, by kind of file."""
-SHARE_MEANING = "Each cell is the share of all counted {units} that lies there, so all cells add up to 1."
 METHOD = "top"
 """Look whose colour the maps have."""
 LONGEST = 40
@@ -79,7 +78,7 @@ def _shares_are_densities(counts: ByLayer) -> bool:
 def _map(counts: ByLayer, kind: MapKind) -> tuple[HeatMap, Markup, str]:
     """Makes a map, its drawing, and the sentences that explain its cells. Bars have no legend, so a sentence has it."""
     figure = heat_map(_shown_short(counts), kind)
-    first = meaning(counts) if kind == "relative" else SHARE_MEANING.format(units=counts.units)
+    first = meaning(counts) if kind == "relative" else figure.meaning
     bars = f" The longest bar stands for {figure.largest:.3g}." if figure.is_bars else ""
     return figure, _draw(counts, kind), f"{first}{bars}"
 

@@ -289,7 +289,7 @@ def _component_table(components: Sequence[Component]) -> NumberTable:
 def _maps(components: Sequence[Component]) -> list[HeatMap]:
     """Draws the two maps of a selection. An empty selection has none."""
     selected = any(part.selected for part in components)
-    return [heat_map(components, kind) for kind in ("share", "density")] if selected else []
+    return [heat_map(components, kind) for kind in ("share", "relative")] if selected else []
 
 
 def _noise(report: Report) -> tuple[list[tuple[Curves, str]], list[str]]:

@@ -2,7 +2,7 @@
 
 from holdfast.differences import Difference, paired_difference, rate_difference
 from holdfast.outcomes import Rate
-from holdfast.report.perplexity_texts import perplexity_with_ends
+from holdfast.perplexity_texts import perplexity_with_ends
 from holdfast.report.records import Pair, Suite
 
 

@@ -8,6 +8,7 @@ from holdfast.arms import arms_of as rows_of
 from holdfast.measure_names import mark_of
 from holdfast.outcomes import Rate
 from holdfast.p_values import p_texts
+from holdfast.perplexity_texts import perplexity_with_ends, ratio_with_ends
 from holdfast.printable import printable
 from holdfast.report.arms import (
     PERPLEXITY_RATIO,
@@ -17,7 +18,6 @@ from holdfast.report.arms import (
     measure_label,
     measures_of,
 )
-from holdfast.report.perplexity_texts import perplexity_with_ends, ratio_with_ends
 from holdfast.report.records import Component, NoiseRates, Report
 from holdfast.report.verdicts import Verdict, verdicts_of
 

@@ -7,10 +7,10 @@ from typing import Literal
 from holdfast.arms import STARTS, arms_of
 from holdfast.differences import Difference, rate_difference
 from holdfast.outcomes import Rate
+from holdfast.perplexity_texts import ratio_with_ends
 from holdfast.report.arms import PERPLEXITY_RATIO
 from holdfast.report.coherent import coherence_beside
 from holdfast.report.left_out import what_is_left_out
-from holdfast.report.perplexity_texts import ratio_with_ends
 from holdfast.report.records import Report, SuitePath
 from holdfast.report.room import cannot_fall, cannot_rise, undecidable
 from holdfast.report.safety import safety_name

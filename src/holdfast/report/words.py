@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from holdfast.measure_names import ROWS, place_of
 from holdfast.outcomes import Rate
-from holdfast.report.perplexity_texts import perplexity_text
+from holdfast.perplexity_texts import perplexity_text
 
 Value = TypeVar("Value")
 OF_ALL = ("harmful", "all")

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from holdfast.outcomes import Rate
-from holdfast.report.perplexity_texts import ratio_between, ratio_with_ends
+from holdfast.perplexity_texts import ratio_between, ratio_with_ends
 
 
 @pytest.mark.parametrize(
