@@ -13,6 +13,7 @@ from typing import Literal
 from holdfast.outcomes import Rate
 from holdfast.report.arms import measure_label
 from holdfast.report.axes import rate_axis
+from holdfast.report.layer_grid import RELATIVE
 from holdfast.report.records import Component, Noise
 from holdfast.report.tables import VERIFY_ARMS
 
@@ -189,10 +190,7 @@ MAP_UNITS: Mapping[MapKind, str] = {
 }
 MAP_MEANINGS: Mapping[MapKind, str] = {
     "share": "All cells add up to 100%. Large matrices hold more.",
-    "relative": (
-        "Each cell says how often {units} are counted there, beside a random choice of as many: 1 is as often, 2 is "
-        "twice as often, and 0 is none."
-    ),
+    "relative": RELATIVE,
 }
 LEAST_SHARE = 0.0005
 """Smallest share whose number a cell shows, in percent with one decimal."""

@@ -9,8 +9,12 @@ from dataclasses import dataclass
 
 from holdfast.models.by_layer import ByLayer, Part, density, grouped, joined
 from holdfast.models.paths import short_names
-from holdfast.report.figures import MAP_MEANINGS
 
+RELATIVE = (
+    "Each cell says how often {units} are counted there, beside a random choice of as many: 1 is as often, 2 is twice as "
+    "often, and 0 is none."
+)
+"""Explains a cell of a table or map of relative densities."""
 COLUMNS = 9
 """Largest number of columns for components in a terminal. Further components share the last column."""
 NAMED = 3
@@ -54,7 +58,7 @@ def layer_grid(
 
 def meaning(counts: ByLayer) -> str:
     """Explains the cells of the table in a sentence."""
-    return MAP_MEANINGS["relative"].format(units=counts.units)
+    return RELATIVE.format(units=counts.units)
 
 
 def densest(counts: ByLayer) -> str:
