@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,12 +73,19 @@ def _real(arm: str, column: str) -> Value:
 
 
 TUNED, SET_TABLE = "SET, top 0.1%", "## SET"
-NEW, UNSAFE = "refuses harmful", "XSTest, unsafe"
+NEW, UNSAFE, OVER = "refuses harmful", "XSTest, unsafe", "over-refusal (XSTest, safe)"
 
 
 def _set(weights: str, column: str) -> Value:
     rows = {"untouched": "untouched |  |", "top": "top | 0.001 | 0.001", "random": "random | 0.001 | 0.001"}
-    return cell(REAL_MODELS, rows[weights], column, below=SET_TABLE)
+    return cell(REAL_MODELS, rows.get(weights, weights), column, below=SET_TABLE)
+
+
+def _own_rates(page: str, line: str, numbers: Mapping[str, tuple[str, ...]]) -> Iterator[Quote]:
+    """Refusals of harmful prompts, and then of safe ones, of each row of the table on SET."""
+    for row, shown in numbers.items():
+        for number, column in zip(shown, (NEW, OVER), strict=False):
+            yield Quote(page, line, number, _set(row, column))
 
 
 def _readme() -> Iterator[Quote]:
@@ -87,6 +94,9 @@ def _readme() -> Iterator[Quote]:
     line = "| training 0.1% selected weights (SET)"
     yield Quote("README.md", line, "0.97", _set("top", NEW))
     yield Quote("README.md", line, "0.12", _set("random", NEW))
+    yield from _own_rates("README.md", line, {"random | 0.001 | 0.01": ("0.96", "0.20")})
+    yield Quote("README.md", line, "0.04", _set("top | 0.001 | 0.003", OVER))
+    yield from _own_rates("README.md", line, {"lora | 0.001 | 0.01": ("0.99", "0.09")})
     line = "| those weights also refuse harmful prompts of another wording"
     yield Quote("README.md", line, "0.15", _set("top", UNSAFE))
     yield Quote("README.md", line, "0.24", _set("random", UNSAFE))
@@ -173,6 +183,10 @@ def _claims() -> Iterator[Quote]:
         value = cell(REAL_MODELS, "spa | 1.0%", "refusals beside plain", below="### Another task", part=part)
         yield Quote(CLAIMS, held, number, value)
     at_one_percent = "| 1% does more than random 1%"
+    yield from _own_rates(CLAIMS, at_one_percent, {
+        "top | 0.01 | 0.001": ("0.99", "0.02"), "random | 0.01 | 0.001": ("0.95", "0.17"),
+        "snip | 0.01 | 0.001": ("0.98", "0.02"),
+    })  # fmt: skip
     yield Quote(CLAIMS, at_one_percent, "0.97", text(REAL, r"as well as selected ones \((0\.\d+) and"))
     selected = r"as selected ones \(0\.97 and (0\.\d+) of JailbreakBench"
     yield Quote(CLAIMS, at_one_percent, "0.95", text(REAL, selected))
@@ -238,6 +252,10 @@ def _claims() -> Iterator[Quote]:
         column = "harmful: top minus random"
         value = cell(REAL_MODELS, "0.001 | 0.001 | 5", column, below="Paired by prompt and seed", part=part)
         yield Quote(CLAIMS, learned, number, value)
+    yield from _own_rates(CLAIMS, learned, {
+        "random | 0.001 | 0.01": ("0.96", "0.20"), "top | 0.001 | 0.003": ("0.96", "0.04"),
+        "lora | 0.001 | 0.01": ("0.99", "0.09"), "snip | 0.001 | 0.001": ("0.98", "0.07"),
+    })  # fmt: skip
     yield Quote(CLAIMS, learned, "0.51", text(REAL, r"they learned far less well \((0\.\d+) and"))
     yield Quote(CLAIMS, learned, "0.19", _set("random", "JailbreakBench"))
     worded = "| They refuse harmful prompts of another wording"

@@ -11,8 +11,8 @@ from holdfast.models.by_layer import ByLayer, Part, density, grouped, joined
 from holdfast.models.paths import short_names
 
 RELATIVE = (
-    "Each cell says how often {units} are counted there, beside a random choice of as many: 1 is as often, 2 is twice as "
-    "often, and 0 is none."
+    "Each cell says how often {units} are counted there, beside a random choice of as many: 1 is as often, 2 is twice "
+    "as often, and 0 is none."
 )
 """Explains a cell of a table or map of relative densities."""
 COLUMNS = 9
