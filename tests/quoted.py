@@ -386,9 +386,17 @@ def _neurons_of_claims() -> Iterator[Quote]:
 def _average_of_claims() -> Iterator[Quote]:
     """Quotes the means of rows with a moving average."""
     line, page = "| A hold beside a moving average", "docs/results/preservation.md"
-    for row, number in (("spa+ema", "0.681"), ("ema", "0.561"), ("spa+ema random", "0.576"), ("plain", "0.324")):
+    rows = {"spa+ema": "0.707", "ema": "0.593", "spa+ema random": "0.606", "plain": "0.305"}
+    for row, number in rows.items():
         yield Quote(CLAIMS, line, number, cell(page, f"`{row}`", "coherent refusals"))
-    yield Quote(CLAIMS, line, "0.99", cell(page, "`ema`", "task"))
+    for row, number in zip(rows, ("0.929", "0.925", "0.920", "0.796"), strict=True):
+        yield Quote(CLAIMS, line, number, cell(page, f"`{row}`", "task"))
+    differences = {"`ema`": ("0.114", "0.021", "0.207"), "`spa+ema random`": ("0.101", "0.023", "0.179")}
+    for other, numbers in differences.items():
+        for part, number in enumerate(numbers):
+            row = f"`spa+ema` minus {other}"
+            value = cell(page, row, "coherent refusals", below="## Rows against each other", part=part)
+            yield Quote(CLAIMS, line, number, value)
 
 
 QUOTES = (
