@@ -1,10 +1,23 @@
 """Usual abbreviations are understood in commands, options and calls."""
 
+import re
+
 import pytest
 
-from holdfast import EnhanceOptions, GenerateOptions, SafetyProbe, adapt, check_hold, edit_direction, enhance
+from holdfast import (
+    EnhanceOptions,
+    GenerateOptions,
+    LoraOptions,
+    SafetyProbe,
+    adapt,
+    check_hold,
+    edit_direction,
+    enhance,
+)
 from holdfast.cli import call
 from holdfast.usual_names import usual
+
+OF_EPOCHS = " (steps = epochs x rows / batch size)"
 
 
 def test_a_usual_name_means_ours_only_where_ours_is_known():
@@ -21,9 +34,21 @@ def test_options_suggest_ours():
         EnhanceOptions(lr=1e-3)
     with pytest.raises(ValueError, match="there is no setting max_tokens; did you mean 'max_new_tokens'"):
         GenerateOptions(max_tokens=3)
+    with pytest.raises(ValueError, match=re.escape(f"did you mean 'iterations'{OF_EPOCHS}? known")):
+        EnhanceOptions(num_train_epochs=3)
 
 
-@pytest.mark.parametrize(("given", "meant"), [(["--lr", "1e-3"], "--learning-rate"), (["--epochs=3"], "--iterations")])
+@pytest.mark.parametrize(
+    ("name", "ours"), [("r", "rank"), ("lora_r", "rank"), ("lora_alpha", "alpha"), ("target_modules", "targets")]
+)
+def test_options_of_lora_suggest_ours_for_the_names_of_peft(name, ours):
+    with pytest.raises(ValueError, match=f"there is no setting {name}; did you mean '{ours}'"):
+        LoraOptions(**{name: 8})
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [(["--lr", "1e-3"], "--learning-rate"), (["--epochs=3"], f"--iterations{OF_EPOCHS}")]
+)
 def test_a_command_suggests_ours(given, meant, capsys):
     needed = ["--refusals", "testbed:refusals", "--harmless", "testbed:harmless_exchanges", "--out", "never"]
     assert call(["enhance", "testbed:unaligned", *needed, *given]) == 2

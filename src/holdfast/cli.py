@@ -49,7 +49,7 @@ from holdfast.prompts.told import sentences
 from holdfast.shares import percentage_advice, share_advice
 from holdfast.stopping import TerminatedError, end_on_sigterm, stopped_sentence
 from holdfast.typed_options import as_typed
-from holdfast.usual_names import usual
+from holdfast.usual_names import conversion, usual
 from holdfast.wrong_options import NOT_A_NUMBER, number_reason, reason_of
 
 NAN = re.compile(r'(Invalid value "[+-]?nan" for \S+)\. Must be ', re.IGNORECASE)
@@ -271,7 +271,7 @@ def _usual_option(error: UnknownOptionError) -> str | None:
     given = (error.token.keyword or error.token.value).partition("=")[0]
     ours = usual(given, (name for one in error.argument_collection for name in one.names))
     if ours is not None:
-        return f"there is no option {given}; did you mean {ours}? See --help."
+        return f"there is no option {given}; did you mean {ours}{conversion(given)}? See --help."
     return advice_on_fewer(error, given) or sister_of(app, error, given)
 
 

@@ -20,7 +20,7 @@ METHOD = _group("How the method works", 5)
 LORA = _group("LoRA adapters", 6, "Any of these options trains LoRA adapters in place of the weights.")
 PUBLISHED = _group("What is published", 7)
 OUTPUT = _group("Output", 8)
-WHERE_LORA = Parameter(show_default=lambda default: f"LoRA is off; {default} where it is on")
+WHERE_LORA = Parameter(show_default=lambda default: f"{default} with LoRA")
 """Marks a default that applies only where LoRA is on."""
 
 RARE = (

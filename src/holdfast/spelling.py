@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from types import MappingProxyType
 
-from holdfast.usual_names import usual
+from holdfast.usual_names import conversion, usual
 
 NEARLY = 0.9
 """Similarity (difflib's ratio) from which a name is a misspelling of the known one, as with one wrong letter."""
@@ -25,7 +25,9 @@ def meant(name: str, known: Iterable[str], listed_by: str = "", uses: Mapping[st
     purposes = {candidate: f" ({uses[candidate]})" if candidate in uses else "" for candidate in names}
     similar = [f"{candidate!r}{purposes[candidate]}" for candidate in _nearest(name, names, uses)]
     listed = ", ".join(f"{quoted(candidate)}{purposes[candidate]}" for candidate in names)
-    return (f"did you mean {joined(similar)}? " if similar else "") + (listed_by or f"known: {listed}")
+    return (f"did you mean {joined(similar)}{conversion(name)}? " if similar else "") + (
+        listed_by or f"known: {listed}"
+    )
 
 
 def quoted(name: str) -> str:

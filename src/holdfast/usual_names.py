@@ -19,6 +19,11 @@ USUAL: dict[str, tuple[str, ...]] = {
     "max_length": ("max_new_tokens",),
     "wd": ("weight_decay",),
     "temp": ("temperature",),
+    "r": ("rank",),
+    "lora_r": ("rank",),
+    "lora_rank": ("rank",),
+    "lora_alpha": ("alpha",),
+    "target_modules": ("targets",),
     "task": ("exchanges",),
     "data": ("exchanges", "task", "prompts"),
     "dataset": ("exchanges", "task", "prompts"),
@@ -46,6 +51,9 @@ USUAL: dict[str, tuple[str, ...]] = {
 }
 """Our names for each usual one, the likeliest first. The first one that a command or a function knows is meant."""
 
+EPOCHS = ("epochs", "num_epochs", "num_train_epochs")
+"""Usual names that count passes over the data, where ours counts steps."""
+
 
 def usual(name: str, known: Iterable[str]) -> str | None:
     """Returns the known name that a usual one means, such as --learning-rate for --lr. None without one.
@@ -54,6 +62,11 @@ def usual(name: str, known: Iterable[str]) -> str | None:
     """
     by_plain_name = {_plain(one): one for one in reversed(list(known))}
     return next((by_plain_name[ours] for ours in USUAL.get(_plain(name), ()) if ours in by_plain_name), None)
+
+
+def conversion(name: str) -> str:
+    """Returns a formula in brackets where the usual name counts something else than ours. Empty for other names."""
+    return " (steps = epochs x rows / batch size)" if _plain(name) in EPOCHS else ""
 
 
 def _plain(name: str) -> str:

@@ -89,7 +89,7 @@ def test_no_judge_is_needed_and_a_gate_on_refusals_decides(asked, tmp_path, caps
     said = capsys.readouterr()
     assert "refusals of harmful prompts" in said.out
     assert "asr" not in said.out.replace(str(tmp_path), "")
-    assert "so the refusal rates may be wrong" in said.err
+    assert "Rates of refusals may be wrong below 64 tokens" in said.err
     file, copy = str(tmp_path / "evaluation.json"), tmp_path / "copy.json"
     again = json.loads((tmp_path / "evaluation.json").read_text())
     again["answers"][0]["response"] += "\n"  # equal evaluations are refused

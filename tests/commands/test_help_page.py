@@ -108,7 +108,7 @@ def test_defaults_are_words(words, shown):
 
 def test_lora_is_off_by_default(shown):
     page = " ".join(shown("adapt").replace("│", "").split())
-    assert "[default: LoRA is off; 8 where it is on]" in page
+    assert "[default: 8 with LoRA]" in page
 
 
 def test_names_that_repeat_a_default_are_left_out_and_still_work(shown):

@@ -8,11 +8,11 @@ import sys
 import pytest
 import torch
 
-from holdfast.artifacts import save_evaluation, save_mask
+from holdfast.artifacts import save_direction, save_evaluation, save_mask
 from holdfast.cli import COMMANDS
 from holdfast.evaluate.statistics import wilson_interval
 from holdfast.outcomes import Answer, Evaluation, Outcome, Rate
-from holdfast.values import Mask
+from holdfast.values import Direction, Mask
 from tests.commands.made import write_scores
 from tests.docstrings import read_once
 
@@ -36,9 +36,26 @@ MISTAKES = [
     "adapt testbed:aligned --task testbed:task_train --out out --learning-rate nan",
     "score testbed:aligned --prompts testbed:harmful_seen --out out.safetensors",
     "score testbed:aligned --prompts none.jsonl --objective refusal_likelihood --out out.safetensors",
+    "score testbed:aligned --unit neuron --prompts testbed:harmful_seen --against none.txt --out out.safetensors",
+    "adapt testbed:aligned --task none.jsonl --out out",
+    "adapt testbed:aligned --task broken.jsonl --out out",
+    "adapt testbed:aligned --task testbed:task_train --method mixed --safety testbed:harmful_seen --out out",
+    "adapt testbed:aligned --task testbed:task_train --method kl --safety none.txt --out out",
+    "adapt testbed:aligned --task testbed:task_train --method kl --safety testbed:harmful_seen --held-out none.txt "
+    "--out out",
+    "enhance testbed:aligned --refusals none.jsonl --harmless testbed:harmless_exchanges --out out",
+    "enhance testbed:aligned --refusals testbed:refusals --harmless broken.jsonl --out out",
+    "restore testbed:aligned testbed:unaligned --out out",
+    "restore testbed:aligned testbed:unaligned --refusals none.jsonl --out out",
+    "restore testbed:aligned testbed:unaligned --refusals testbed:refusals --task broken.jsonl --out out",
     "evaluate testbed:aligned --harmful none.txt --out out.json",
     "verify testbed:aligned --mask shown.safetensors --harmful none.txt --out out",
     "direction find testbed:aligned --positive none.txt --negative testbed:harmless --out out.safetensors",
+    "direction test testbed:aligned shown.safetensors --positive testbed:harmful_seen --negative testbed:harmless",
+    "direction transplant testbed:aligned testbed:aligned-moe direction.safetensors --prompts none.txt "
+    "--out out.safetensors",
+    "direction steer testbed:aligned direction.safetensors --coefficient 1 --harmful none.txt --out out",
+    "direction edit testbed:aligned direction.safetensors --coefficient 1 --prompts none.txt --out out",
 ]
 UNDECIDED = 3
 """Exit code of a gate with one prompt."""
@@ -71,6 +88,8 @@ def found(tmp_path_factory):
         save_evaluation(folder / name, Evaluation(rate, Rate(None, None, None, 0), rate, perplexity, answers=answers))
     write_scores(folder / "scores.safetensors")
     save_mask(folder / "shown.safetensors", Mask({"layers.0.a": torch.tensor([1])}, {"layers.0.a": (2, 2)}, "base", 4))
+    save_direction(folder / "direction.safetensors", Direction(torch.ones(2), 0, 1.0, "base", {}))
+    (folder / "broken.jsonl").write_text('{"prompt": "add", "answer": "2"}\n{"prompt": "add", "answer": ""}\n')
     (folder / "wrong.toml").write_text("modell = 'testbed:aligned'\n")
     lines = sorted([*HELP, *ON_FILES, *MISTAKES], key=needs_torch)
     command = [sys.executable, "-c", CODE, json.dumps([*HEAVY, "torch"]), json.dumps(lines)]

@@ -14,7 +14,7 @@ from holdfast.commands.words import fact_words, facts
         ("entries_protected", 1061683, ("weights held", "1,061,683")),
         ("protected_identical", True, ("held weights kept every bit", "yes")),
         ("share_trained", 0.0123456, ("share of all weights trained", "0.0123")),
-        ("first_loss", 2.3456789, ("loss at the first step, on its batch", "2.35")),
+        ("start_loss", 2.3456789, ("loss before training, on the last step's batch", "2.35")),
         ("made_by.prompt_sets", ["one", "two"], ("made by: prompt sets", "one, two")),
         ("old_hash", None, ("hash of the old values", "none")),
         ("out", "runs/a_b", ("output", "runs/a_b")),
@@ -22,6 +22,11 @@ from holdfast.commands.words import fact_words, facts
 )
 def test_a_fact_is_in_words_and_rounded(name, value, row):
     assert facts({name: value}) == [row]
+
+
+def test_the_terminal_shows_only_losses_that_compare():
+    losses = {"first_loss": 3.0, "last_loss": 0.7, "start_loss": 3.1, "saved_loss": 1.1}
+    assert [value for _, value in facts(losses)] == ["3.1", "1.1"]
 
 
 def test_the_page_on_fine_tuning_names_the_rows_as_adapt_prints_them():

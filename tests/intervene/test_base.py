@@ -185,7 +185,16 @@ def test_weights_that_were_trained_after_loading_are_told_apart_from_another_mod
 def test_weights_that_loading_rounded_are_told_with_the_dtype_of_the_files(from_files):
     folder, _, mask = from_files
     rounded = LlamaForCausalLM.from_pretrained(folder, dtype="bfloat16")
-    with pytest.raises(ValueError, match=r"loading them as torch.bfloat16 rounded them; load the model again as torch"):
+    with pytest.raises(ValueError, match=r"as torch.bfloat16 rounded them; load the model again as float32,"):
+        require_base("the mask", mask, rounded)
+
+
+def test_a_wider_dtype_than_that_of_the_files_is_named_too(from_files):
+    folder, model, _ = from_files
+    model.half().save_pretrained(folder)
+    mask = replace(mask_of(model), made_by={"model": model_entry(str(folder), "f" * 64)})
+    rounded = LlamaForCausalLM.from_pretrained(folder, dtype="bfloat16")
+    with pytest.raises(ValueError, match=r"load the model again as float16 or float32,"):
         require_base("the mask", mask, rounded)
 
 

@@ -84,8 +84,15 @@ def test_a_weight_that_moved_in_a_wider_model_was_not_moved_by_rounding(tmp_path
     base_folder = saved(tmp_path / "base", narrow)
     mask = mask_of(narrow, [18])
     check_hold(saved(tmp_path / "tuned", with_one_moved()), base_folder, mask)
-    assert "hold every value of the base, so rounding to it moved none of them" in caplog.text
+    assert "training or an edit moved those that differ, and rounding did not, because the model's dty" in caplog.text
     assert "(base bfloat16, model float32)" in caplog.text
+
+
+def test_rounding_is_named_between_dtypes_of_equal_size(tmp_path, caplog):
+    base_folder = saved(tmp_path / "base", make_llama().half())
+    mask = mask_of(make_llama().half(), [18])
+    check_hold(saved(tmp_path / "tuned", with_one_moved().bfloat16()), base_folder, mask)
+    assert "rounding moved those that the model's dtype cannot hold (base float16, model bfloat16)" in caplog.text
 
 
 def test_a_weight_that_moved_in_a_narrower_model_may_have_been_rounded(base, tmp_path, caplog):

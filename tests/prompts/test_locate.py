@@ -66,7 +66,7 @@ def test_a_file_called_like_a_public_set_is_reached_by_its_path(tmp_path, monkey
         ("#prompt=goal&tone=kind", r"has 'tone' behind the #, which is not allowed there"),
         ("#prompt=goal&kind=target", r":2 has kind 'yes'; known: harmful"),
         ("#prompt=a & b", r"has ' b' behind the #, which is not allowed there"),
-        ("#prompt=kind", r":3 has no text under 'prompt', only blanks"),
+        ("#prompt=kind", r":3 has no text under 'kind', only blanks"),
     ],
 )
 def test_a_wrong_choice_of_columns_is_one_sentence(table, behind, message):

@@ -30,3 +30,16 @@ def test_nothing_is_reported(tmp_path, caplog):
     (tmp_path / "numbers.csv").write_text("prompt\n1\n2\n")
     require_readable(str(tmp_path / "numbers.csv"))
     assert not caplog.records
+
+
+def test_every_row_is_read_where_responses_are_needed(tmp_path):
+    (tmp_path / "rows.jsonl").write_text('{"prompt": "add", "answer": "2"}\n{"prompt": "add"\n')
+    with pytest.raises(ValueError, match=r"rows.jsonl:2 is not JSON"):
+        require_readable(str(tmp_path / "rows.jsonl"), responses="responses")
+    require_readable(str(tmp_path / "rows.jsonl#first=1"), responses="responses")
+
+
+def test_an_empty_file_is_refused(tmp_path):
+    (tmp_path / "empty.txt").write_text("\n")
+    with pytest.raises(ValueError, match="is empty"):
+        require_readable(str(tmp_path / "empty.txt"))

@@ -331,3 +331,26 @@ def test_numbers_are_warned_of_where_only_the_first_prompts_are_read(tmp_path, c
     path = write(tmp_path, "\n".join(json.dumps({"prompt": str(number)}) for number in range(9)))
     load_prompts(f"{path}#first=4")
     assert "4 of 4 prompts are numbers" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("row", "key"),
+    [
+        ('{"prompt": "a", "answer": " "}', "answer"),
+        ('{"prompt": "a", "answer": 4}', "answer"),
+        ('{"prompt": "a", "category": "", "completion": ""}', "completion"),
+        ('{"prompt": "a", "response": " ", "answer": "b"}', "response"),
+        ('{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": " "}]}', "messages"),
+    ],
+)
+def test_an_error_on_a_response_names_the_key_that_the_row_has(tmp_path, row, key):
+    with pytest.raises(ValueError, match=f":1 has .* under '{key}'"):
+        load_exchanges(write(tmp_path, row))
+
+
+def test_a_text_file_is_said_to_hold_no_responses(tmp_path):
+    (tmp_path / "harmful.txt").write_text("how ?\n")
+    with pytest.raises(ValueError, match=r"has no refusals: a text file holds prompts alone; give JSON Lines") as told:
+        load_exchanges(tmp_path / "harmful.txt", responses="refusals")
+    assert "take a sentence such as" in str(told.value)
+    assert "write one there" not in str(told.value)

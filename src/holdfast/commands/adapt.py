@@ -10,6 +10,7 @@ from holdfast.intervene.method_options import MethodOptions
 from holdfast.intervene.options import AdaptOptions
 from holdfast.intervene.train.methods import method_for, missing_safety, refuse_idle, usual_method
 from holdfast.pipeline.options import SafetyFiles
+from holdfast.prompts.readable import require_readable
 
 USUAL = {"spa": "SPA", "plain": "Plain fine-tuning"}
 """Headings of the results of the default methods."""
@@ -58,6 +59,9 @@ def adapt(
     if chosen.safety and safety.safety is None:  # before libraries are loaded
         raise ValueError(missing_safety(chosen, "--safety FILE"))
     check_mask(mask)
+    require_readable(task, responses="responses")
+    require_readable(safety.safety, responses="refusals" if chosen.safety == "given" else None)
+    require_readable(*safety.held_out)
     from holdfast.pipeline import tuning
 
     with shown_progress() as progress:

@@ -119,6 +119,7 @@ def recognise(model: OwnModel, file: DirectionFile, *, positive: str, negative: 
     json
         Print one JSON object in place of tables.
     """
+    require_kind(file, "direction")
     require_readable(positive, negative)
     from dataclasses import asdict
 
@@ -236,6 +237,8 @@ def transplant(
     if bool(prompts) == (sentences is not None):
         raise ValueError("a transplant reads either prompts or sentences; give --prompts or --sentences.")
     sets = prompts or (sentences or "",)
+    require_kind(file, "direction")
+    require_readable(*sets)
     from holdfast.pipeline.directions import transplant_on_files
 
     with shown_progress() as progress:
@@ -292,6 +295,8 @@ def steer(
         Print one JSON object in place of tables.
     """
     require_coefficients(coefficient)
+    require_kind(file, "direction")
+    require_readable(*suite.names)
     from holdfast.pipeline.steering import SteerSpec
     from holdfast.pipeline.steering import steer as steer_on_files
 
@@ -341,6 +346,7 @@ def strengthen(
     if once.says_done(json):
         return
     require_kind(file, "direction")
+    require_readable(prompts)
     from holdfast.pipeline.direction_editing import edit_direction
 
     with shown_progress() as progress:

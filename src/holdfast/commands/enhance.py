@@ -13,6 +13,7 @@ from holdfast.intervene.method_options import CombineOptions, MethodOptions
 from holdfast.intervene.options import EnhanceOptions
 from holdfast.intervene.train.methods import method_for, refuse_idle, usual_method
 from holdfast.pipeline.options import EnhanceFiles
+from holdfast.prompts.readable import require_readable
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +63,8 @@ def enhance(
     chosen, method_options = method_for(method or usual_method("enhance", mask), mask), MethodOptions(**dict(combine))
     refuse_idle(chosen, method_options)
     check_mask(mask)
+    require_readable(refusals, responses="refusals")
+    require_readable(harmless, responses="responses")
     from holdfast.intervene.train.enhance import UNUSED
     from holdfast.pipeline import tuning
 

@@ -13,6 +13,7 @@ from holdfast.commands.once import ExistOk, Once
 from holdfast.commands.words import value_words
 from holdfast.intervene.patch.restore_options import RestoreOptions, SafeLoraOptions
 from holdfast.option_groups import FINE
+from holdfast.prompts.readable import require_readable
 from holdfast.shares import share_words
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ def restore(
 
 
 def _restore(aligned: str, tuned: str, out: Path, options: RestoreOptions | None, json: bool) -> None:
+    options = options or RestoreOptions()
+    require_readable(options.refusals, responses="refusals")
+    require_readable(options.task, responses="responses")
     from holdfast.pipeline import patching, restoring
 
     with shown_progress() as progress:

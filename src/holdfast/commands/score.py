@@ -95,9 +95,12 @@ def score(
     once = Once(exist_ok, "score", out, out, locals())
     if once.says_done(json):
         return
-    if options.method == ScoringOptions().method and not neurons.compares(options):
-        _require_given(prompts, options.objective, judge, judging, generate)
     judge = judge if neurons.compares(options) else _usual_judge(options, judge)
+    _require_given(options, neurons, judge, judging, generate)
+    if _reads_prompts(options, neurons):
+        given = None if _compares_prompts(options, neurons) else OBJECTIVES[options.objective].given
+        require_readable(prompts, responses=given)
+        require_readable(neurons.against)
     with shown_progress() as progress:
         from holdfast.pipeline.scoring import score_model
         from holdfast.pipeline.scoring_spec import ScoringSpec
@@ -115,14 +118,27 @@ def score(
 
 
 def _require_given(
-    prompts: str, objective: str, judge: str | None, judging: JudgeOptions, generate: GenerateOptions
+    options: ScoringOptions, neurons: NeuronOptions, judge: str | None, judging: JudgeOptions, generate: GenerateOptions
 ) -> None:
-    """Raises ValueError for prompts that cannot be read, or idle options, before libraries are loaded."""
-    given = OBJECTIVES[objective].given
-    if given:
+    """Raises ValueError for idle options with an objective of given responses, before prompts are read."""
+    objective = options.objective
+    if OBJECTIVES[objective].given and not neurons.compares(options) and uses_objective(options):
         refuse_judging(objective, judge, judging)
         refuse_generating(objective, generate)
-    require_readable(prompts, responses=given)
+
+
+def _compares_prompts(options: ScoringOptions, neurons: NeuronOptions) -> bool:
+    """Returns True for activations on two sets of prompts, which need no responses."""
+    return neurons.compares(options) and "objective" not in options.model_fields_set
+
+
+def _reads_prompts(options: ScoringOptions, neurons: NeuronOptions) -> bool:
+    """Returns False for a method that reads no prompts, such as magnitude."""
+    if neurons.unit == "neuron" or options.method == ScoringOptions().method:
+        return True
+    from holdfast.score import SCORES  # loads torch, which the default does without
+
+    return options.method not in SCORES or SCORES[options.method].uses_prompts
 
 
 def _usual_judge(options: ScoringOptions, judge: str | None) -> str | None:

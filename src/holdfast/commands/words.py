@@ -13,8 +13,6 @@ WORDS = {
     "safety_given": "safety exchanges given",
     "entries_changed": "weights changed",
     "routing_drift": "change of the routing to experts",
-    "first_loss": "loss at the first step, on its batch",
-    "last_loss": "loss at the last step, on its batch",
     "start_loss": "loss before training, on the last step's batch",
     "saved_loss": "loss of the saved checkpoint, on the last step's batch",
     "patch": "file",
@@ -28,12 +26,14 @@ WORDS = {
     "tuned.fingerprint": "fingerprint of what it leads to",
     "old_hash": "hash of the old values",
 }
+ONLY_JSON = ("first_loss", "last_loss")
+"""Facts that the terminal leaves out, because losses of two batches, or before rounding, compare with no other row."""
 DIGITS = 3
 
 
 def facts(result: Mapping[str, object]) -> list[tuple[str, str]]:
     """Makes the rows of a table from a result: the name of each fact in words, and its value."""
-    return [(fact_words(name), value_words(value)) for name, value in result.items()]
+    return [(fact_words(name), value_words(value)) for name, value in result.items() if name not in ONLY_JSON]
 
 
 def fact_words(name: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from holdfast.counts import agreeing
-from holdfast.models.options import LONG_ENOUGH
+from holdfast.models.options import LONG_ENOUGH, LONG_ENOUGH_TO_REFUSE
 from holdfast.outcomes import Evaluation
 
 
@@ -15,17 +15,12 @@ def warning_of_cut_off(evaluation: Evaluation, setting: str = "max_new_tokens") 
     share, limit = evaluation.cut_off, _limit(evaluation)
     if not share or not share.value or limit is None:
         return None
-    refusals = [
-        rate for rate in (evaluation.refusal, evaluation.over_refusal, evaluation.borderline) if rate and rate.n
-    ]
-    misstated = "attack success" if evaluation.asr.n else "the refusal rates" if refusals else "the rates"
     if limit < LONG_ENOUGH:
         cut = round(share.value * share.n)
         none_ended = " None ended by itself, so it may also be that the model never writes its end token."
         return (
             f"{cut} of {share.n} responses {agreeing(cut, 'was', 'were')} cut off after {limit} tokens. "
-            f"A longer response may get another verdict, so {misstated} may be wrong: "
-            f"evaluate with {setting} {LONG_ENOUGH} or more.{none_ended if share.value == 1 else ''}"
+            f"{_remedy(evaluation, limit, setting)}{none_ended if share.value == 1 else ''}"
         )
     if share.value < 1:
         return None
@@ -34,6 +29,22 @@ def warning_of_cut_off(evaluation: Evaluation, setting: str = "max_new_tokens") 
         "reads the text that the model adds after its answer. Look at the answers. If they run on, correct the end "
         "token in the chat template or the generation config, or train the model with one."
     )
+
+
+def _remedy(evaluation: Evaluation, limit: int, setting: str) -> str:
+    """Says which measures a short limit may misstate, and which limit they need."""
+    others = any(rate and rate.n for rate in (evaluation.asr, evaluation.utility, evaluation.task))
+    refusals = any(rate and rate.n for rate in (evaluation.refusal, evaluation.over_refusal, evaluation.borderline))
+    if others or not refusals:
+        misstated = "attack success" if evaluation.asr.n else "the rates"
+        return (
+            f"A longer response may get another verdict, so {misstated} may be wrong: evaluate with {setting} "
+            f"{LONG_ENOUGH} or more."
+        )
+    needs = f"Attack success, utility and models that think or write long answers need {setting} {LONG_ENOUGH} or more."
+    if limit >= LONG_ENOUGH_TO_REFUSE:
+        return f"A refusal shows in the first words, so this limit is enough for the rates of refusals. {needs}"
+    return f"Rates of refusals may be wrong below {LONG_ENOUGH_TO_REFUSE} tokens: give {setting} that many. {needs}"
 
 
 def _limit(evaluation: Evaluation) -> int | None:

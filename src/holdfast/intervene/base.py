@@ -79,5 +79,6 @@ def _changed_words(stored: StoredModel, dtype: torch.dtype) -> str:
     """Says why weights in memory differ from the files that they were loaded from, and what to do."""
     in_files = reduce(torch.promote_types, {parameter.dtype for parameter in stored.parameters.values()})
     if torch.promote_types(in_files, dtype) != dtype:
-        return f"loading them as {dtype} rounded them; load the model again as {in_files}"
+        names = dict.fromkeys(str(each).removeprefix("torch.") for each in (in_files, torch.float32))
+        return f"loading them as {dtype} rounded them; load the model again as {' or '.join(names)}"
     return "they were changed after loading, by training or an edit; load the model again"

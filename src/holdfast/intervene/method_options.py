@@ -9,7 +9,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from holdfast.config import Options
-from holdfast.option_groups import PRESERVE
+from holdfast.option_groups import METHOD, PRESERVE
 
 
 class CombineOptions(Options):
@@ -31,9 +31,9 @@ class CombineOptions(Options):
 class MethodOptions(CombineOptions):
     """Options of the methods that keep safety while a model is fine-tuned, and of combining gradients."""
 
-    safety_share: Annotated[float, PRESERVE] = Field(default=0.1, gt=0, lt=1)
-    """mixed, replay: share of safety exchanges among the examples, in (0, 1). A few percent keep refusals, and a large
-    share makes a model refuse too much."""
+    safety_share: Annotated[float, METHOD] = Field(default=0.1, gt=0, lt=1)
+    """mixed, replay: share of safety exchanges among the examples, in (0, 1). A large one makes a model refuse too
+    much."""
     safety_batch: Annotated[int, PRESERVE] = Field(default=4, ge=1)
     """kl, der, safegrad: safety exchanges that a step reads beside the task's batch."""
     safety_weight: Annotated[float, PRESERVE] = Field(default=1.0, gt=0)

@@ -44,7 +44,7 @@ class SftOptions(Options):
     """Splits the model over several processes (FSDP2). Otherwise each process holds all of it. Start the processes with
     `torchrun -m holdfast`. They share every batch."""
     checkpoint_every: Annotated[int, OUTPUT] = Field(default=0, ge=0)
-    """Steps between checkpoints in the output folder, from which a stopped run continues. 0 makes none."""
+    """Steps between checkpoints for a restart. 0 makes none."""
 
 
 class EnhanceOptions(SftOptions):
@@ -79,11 +79,11 @@ class LoraOptions(Options):
     """Train low-rank adapters in place of the model's own weights, and merge them at the end."""
 
     rank: Annotated[int, WHERE_LORA] = Field(default=8, ge=1)
-    """Rank of the adapters. A larger one can change more."""
+    """Rank of the adapters. A larger one changes more."""
     alpha: Annotated[float, WHERE_LORA] = Field(default=16, gt=0)
-    """Scale of the adapters: their product is multiplied by alpha / rank."""
+    """Scale: the adapters' product times alpha / rank."""
     targets: Names = ()
-    """Components that get an adapter, such as q_proj. All scored linear layers when left out, never fused experts."""
+    """Components, such as q_proj. By default all scored ones but fused experts."""
 
 
 class AdaptOptions(SftOptions):
@@ -95,8 +95,7 @@ class AdaptOptions(SftOptions):
     """Peak learning rate. Measured: 2e-5 to 5e-5 at 135 million weights, 1.5e-3 at one million. Paper: 3e-5 at
     billions."""
     freeze: tuple[Role, ...] = ()
-    """Roles of parameters that are not trained at all. Masks cannot hold embeddings and head, which have no scores:
-    freeze both."""
+    """Roles that are not trained, such as embedding and head, which no mask holds."""
     lora: Annotated[LoraOptions | None, LORA] = None
     """Trains LoRA adapters in place of the weights and merges them at the end. Usual learning rates are 1e-4 and
     more."""

@@ -12,6 +12,8 @@ Role = Literal["matrix", "router", "norm", "bias", "embedding", "head", "other"]
 LONG_ENOUGH = 256
 """Tokens. A shorter limit cuts responses off, and attack success is then measured on beginnings. holdfast warns of
 that."""
+LONG_ENOUGH_TO_REFUSE = 64
+"""Tokens. A refusal shows in the first words, so rates of refusals alone need no longer responses."""
 GPU_SHARE = 0.5
 
 

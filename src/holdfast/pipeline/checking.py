@@ -166,12 +166,12 @@ def _log_dtypes(names: Sequence[str], base: StoredModel, model: StoredModel, *, 
         return
     if kept:
         what = f"every {words} kept every bit after a cast to the wider dtype, which is exact"
-    elif _bytes(names, model) < _bytes(names, base):
+    elif not all(_can_hold(model.parameters[name].dtype, base.parameters[name].dtype) for name in names):
         what = f"each {words} is compared by its value, and rounding moved those that the model's dtype cannot hold"
     else:
         what = (
-            f"each {words} is compared by its value; the model's dtype can hold every value of the base, so rounding "
-            "to it moved none of them, and something else did"
+            f"each {words} is compared by its value; training or an edit moved those that differ, and rounding did "
+            "not, because the model's dtype can hold every value of the base"
         )
     logger.log(NOTE if kept else logging.WARNING, "%s (base %s, model %s).", what, before, after)
 
@@ -180,9 +180,12 @@ def _dtypes(names: Sequence[str], stored: StoredModel) -> str:
     return ", ".join(sorted({str(stored.parameters[name].dtype).removeprefix("torch.") for name in names}))
 
 
-def _bytes(names: Sequence[str], stored: StoredModel) -> int:
-    """Returns the size of the narrowest dtype in which a checkpoint stores these parameters."""
-    return min(stored.parameters[name].dtype.itemsize for name in names)
+def _can_hold(dtype: torch.dtype, other: torch.dtype) -> bool:
+    """Returns True where a dtype holds every value of another one. bfloat16 and float16 don't hold each other's."""
+    if not (dtype.is_floating_point and other.is_floating_point):
+        return dtype.itemsize >= other.itemsize
+    ours, theirs = torch.finfo(dtype), torch.finfo(other)
+    return ours.eps <= theirs.eps and ours.tiny <= theirs.tiny and ours.max >= theirs.max
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from holdfast.objective.registry import (
     names,
     takes_gradient,
 )
-from holdfast.option_groups import CLASSIFIERS, ENDPOINTS, FINE, GUARDS, JUDGED, PRESERVE, SEVERAL
+from holdfast.option_groups import CLASSIFIERS, ENDPOINTS, FINE, GUARDS, JUDGED, METHOD, PRESERVE, SEVERAL
 from holdfast.spelling import joined, meant
 
 OptionKind = Literal["guard", "classifier", "api"]
@@ -320,10 +320,9 @@ class EnhanceFiles(Options):
 class SafetyFiles(Options):
     """Prompt sets of the methods that learn from safety data while a model is fine-tuned."""
 
-    safety: Annotated[str | None, PRESERVE] = None
-    """mixed: harmful prompts with refusals. Borderline prompts with helpful answers among them keep over-refusal low.
-    replay, kl, der, safegrad: harmful prompts, to which the start model answers by itself. A file, testbed:NAME, or a
-    name of `holdfast prompts list`."""
+    safety: Annotated[str | None, METHOD] = None
+    """mixed, refresh: harmful prompts with refusals. replay, kl, der, safegrad: harmful prompts, to which the start
+    model answers. A file, testbed:NAME, or a name of `holdfast prompts list`."""
     held_out: Annotated[tuple[str, ...], PRESERVE] = ()
     """Prompt sets that will evaluate the model. A safety prompt that is among them is refused."""
 

@@ -15,6 +15,9 @@ SPEAKERS = {
 }
 """Role of a speaker, by every name that is used for it."""
 
+ANY_TURNS = "to train on such rows as they are, use your own TRL script with ProtectCallback or preserve of holdfast"
+"""Advice for rows with more turns, in errors."""
+
 
 def is_conversation(value: object) -> bool:
     """Returns True if a value is a list of turns."""
@@ -31,7 +34,8 @@ def read_conversation(turns: Sequence[Mapping[str, object]], place: str) -> tupl
     if speakers not in (["user"], ["user", "assistant"]):
         raise ValueError(
             f"{place} holds the turns {', '.join(speakers)}; a prompt set holds one user turn, with or without the "
-            "assistant's answer, and holdfast drops no turn: remove such rows, or rewrite them as one user turn."
+            "assistant's answer, and holdfast drops no turn: remove such rows, or rewrite them as one user turn; "
+            f"{ANY_TURNS}."
         )
     prompt, *responses = (_text(turn, place) for turn in turns)
     return prompt, responses[0] if responses else None

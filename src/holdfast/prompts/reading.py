@@ -7,12 +7,12 @@ from dataclasses import fields
 from typing import Generic, get_args
 
 from holdfast.counts import agreeing
-from holdfast.prompts.conversations import is_conversation
+from holdfast.prompts.conversations import ANY_TURNS, is_conversation
 from holdfast.prompts.fields import read_fields, unfold_conversation, unread_turns
 from holdfast.prompts.json_rows import Row
 from holdfast.prompts.layouts import Layout, find_layout, folded
 from holdfast.prompts.locate import PromptSource
-from holdfast.prompts.rows import read_rows
+from holdfast.prompts.rows import is_text, read_rows
 from holdfast.prompts.sides import Side, find_label_column, side_for, side_of
 from holdfast.records import Exchange, Kind, Prompt, Record
 from holdfast.spelling import meant
@@ -138,7 +138,7 @@ class Reader(Generic[Record]):
         if before:
             raise ValueError(
                 f"{place} has turns before the prompt, under {before!r}, and a prompt set holds one user turn; remove "
-                f"that column to leave them out, or name the prompt's as FILE#prompt=COLUMN."
+                f"that column to leave them out, or name the prompt's as FILE#prompt=COLUMN; {ANY_TURNS}."
             )
         if self._is_part(layout) and not _holds(values, layout.where or ("", ""), place):
             self.rows_left_out += 1
@@ -181,19 +181,38 @@ class Reader(Generic[Record]):
         known = {name: values[name] for name in names if name in self.required or values[name] != ""}
         for name in self.required:
             if name not in values:
+                if name == "response" and is_text(self.source.file):
+                    raise ValueError(_text_alone(place, self.responses))
                 raise ValueError(_missing(place, name, row, self.responses))
         for name, text in known.items():
-            _refuse_other_than_text(place, name, text, is_required=name in self.required)
+            if problem := _other_than_text(text, is_required=name in self.required):
+                raise ValueError(problem.format(place=place, key=self._key_of(name, row, place)))
         if self.record is Prompt:
             known["kind"] = known.get("kind") or self.kind
             if known["kind"] not in (None, *get_args(Kind)):
                 raise ValueError(f"{place} has kind {known['kind']!r}; {meant(str(known['kind']), get_args(Kind))}.")
         return self.record(**known)  # pyright: ignore[reportArgumentType]
 
+    def _key_of(self, name: str, row: Mapping[str, object], place: str) -> str:
+        """Returns the key under which a row itself holds a field, such as 'answer' for the response."""
+        layout = self._layout(row, self.source.columns, place)
+        answer = next((key for key, held in row.items() if key == "answer" or is_conversation(held)), "response")
+        keys = {"response": answer, **(layout.columns if layout else {}), **({name: name} if name in row else {})}
+        return {**keys, **self.source.columns}.get(name, name)
+
 
 def _holds(values: Mapping[str, object], where: tuple[str, str], place: str) -> bool:
     """Returns True if a row holds a value in a column."""
     return str(read_fields(Layout({"where": where[0]}), values, place)["where"]) == where[1]
+
+
+def _text_alone(place: str, responses: str) -> str:
+    """Says that a text file can't hold responses, and which file can."""
+    made = f"; for refusals {MADE_REFUSALS}" if responses == "refusals" else ""
+    return (
+        f"{place} has no {responses}: a text file holds prompts alone; give JSON Lines (.jsonl) with a prompt and an "
+        f"answer in every row{made}; {EXCHANGE_ROWS}."
+    )
 
 
 def _missing(place: str, name: str, row: Mapping[str, object], responses: str) -> str:
@@ -227,17 +246,17 @@ def _without_responses(sentence: str, row: Mapping[str, object], responses: str)
     return f"{sentence}; {advice}; {EXCHANGE_ROWS}."
 
 
-def _refuse_other_than_text(place: str, name: str, text: object, *, is_required: bool) -> None:
+def _other_than_text(text: object, *, is_required: bool) -> str:
+    """Returns the error about a value that is no text, with {place} and {key} to fill in. Empty for a text."""
     if text is None and not is_required:
-        return
+        return ""
     if not isinstance(text, str):
-        shown = json.dumps(text, default=str)[:60]
-        raise ValueError(f"{place} has {shown} under {name!r}; it must be text, in quotes.")
+        shown = json.dumps(text, default=str)[:60].replace("{", "{{").replace("}", "}}")
+        return f"{{place}} has {shown} under {{key!r}}; it must be text, in quotes."
     if is_required and not text.strip():
-        raise ValueError(f"{place} has no text under {name!r}, only blanks; write one, or remove the line.")
+        return "{place} has no text under {key!r}, only blanks; write one, or remove the line."
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(
-            f"{place} has an incomplete character under {name!r} ({error.reason}); save the text as UTF-8 again."
-        ) from error
+        return f"{{place}} has an incomplete character under {{key!r}} ({error.reason}); save the text as UTF-8 again."
+    return ""

@@ -27,7 +27,7 @@ def read_rows(file: Path) -> Iterator[Row]:
         if ending in DELIMITERS:
             yield from _delimited_rows(file, DELIMITERS[ending])
         else:
-            yield from _text_rows(file) if ending == ".txt" and not _is_json(file) else json_rows(file)
+            yield from _text_rows(file) if is_text(file) else json_rows(file)
     except UnicodeDecodeError as error:
         raise ValueError(f"prompt file {str(file)!r} is not UTF-8 text: {error}; save it as UTF-8.") from error
 
@@ -43,6 +43,11 @@ def _refuse_result(file: Path) -> None:
             f"{str(file)!r} is {content.words}, not a prompt set; give JSONL, JSON, CSV, TSV, Parquet or text with "
             "one prompt per row."
         )
+
+
+def is_text(file: Path) -> bool:
+    """Returns True if a file is plain text, with a prompt on every line."""
+    return file.suffix.casefold() == ".txt" and not _is_json(file)
 
 
 def _is_json(file: Path) -> bool:

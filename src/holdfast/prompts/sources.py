@@ -46,7 +46,7 @@ def load_prompts(path: str | Path, kind: Kind | None = None) -> list[Prompt]:
     prompts = chosen(source, distinct(reader.records(), repeats))
     _tell(reader)
     tell_repeats(str(source.file), repeats)
-    return _filled(source, prompts)
+    return filled(source, prompts)
 
 
 def require_kind_of_prompts(kind: object) -> None:
@@ -77,7 +77,7 @@ def load_exchanges(path: str | Path, *, once: bool = False, responses: str = "re
     if repeats:
         effect = "and are left out" if once else "and add to its weight"
         tell(f"{source.file}: exchanges that repeat another one word for word, {effect}: {len(repeats)}.")
-    return _filled(source, unique if once else exchanges)
+    return filled(source, unique if once else exchanges)
 
 
 def labelled_sides(path: str | Path) -> dict[str, Side]:
@@ -146,7 +146,8 @@ def _tell(reader: Reader) -> None:
         tell(sentence, is_warning=is_warning)
 
 
-def _filled(source: PromptSource, records: list[Record]) -> list[Record]:
+def filled(source: PromptSource, records: list[Record]) -> list[Record]:
+    """Returns the records of a source. Raises ValueError where there are none, and says why."""
     if records:
         return records
     if source.skip is not None:

@@ -58,12 +58,14 @@ def added(parts: Parts, start: Start) -> Added:
 
 
 class Terms:
-    """The losses of a trainer. Its `training_step` calls `step`, and its `compute_loss` calls `own`."""
+    """The losses of a trainer, whose methods `training_step`, `compute_loss` and `log` call `step`, `own` and `log`."""
 
     def __init__(self, trainer: Trainer, added: Added) -> None:
         self._trainer, self._losses, self._own_loss = trainer, added.losses, added.own_loss
         self._update = Update(added.combine) if added.combine else None
         self._is_training, self._step, self._micro_batch = False, -1, 0
+        self._unlogged: Tensor | float = 0.0
+        self._unlogged_steps = 0
 
     def step(self, propagate: TrainingStep, model: nn.Module, inputs: Batch, num_items: Items) -> Tensor:
         """Runs one micro-batch, and returns the sum of its losses.
@@ -95,6 +97,13 @@ class Terms:
         is_share = self._trainer.model_accepts_loss_kwargs and num_items_in_batch is not None
         return self._own_loss(model, inputs, num_items_in_batch if is_share else None)
 
+    def log(self, log: Callable[..., None], logs: dict[str, float], *others: object, **named: object) -> None:
+        """Logs by the trainer's own `log`, with the mean of the added losses since the last time as `safety_loss`."""
+        if self._losses and self._unlogged_steps and "loss" in logs:
+            logs = {**logs, "safety_loss": float(self._unlogged) / self._unlogged_steps}
+            self._unlogged, self._unlogged_steps = 0.0, 0
+        log(logs, *others, **named)
+
     def _combined(self, losses: Sequence[Backward]) -> Tensor:
         assert self._update is not None
         optimizer = self._trainer.optimizer
@@ -107,6 +116,7 @@ class Terms:
         """Returns the number of this micro-batch since the start of the training, resumed or not."""
         step = self._trainer.state.global_step
         self._micro_batch = self._micro_batch + 1 if step == self._step else 0
+        self._unlogged_steps += self._micro_batch == 0
         self._step = step
         return step * self._trainer.args.gradient_accumulation_steps + self._micro_batch
 
@@ -122,4 +132,5 @@ class Terms:
         with trainer.compute_loss_context_manager():
             share = loss(model, inputs, number) / trainer.current_gradient_accumulation_steps
         trainer.accelerator.backward(share)
+        self._unlogged = self._unlogged + share.detach()
         return share.detach()

@@ -121,3 +121,16 @@ def test_a_second_method_and_no_trainer_are_refused(tmp_path):
         preserve(trainer, "ema")
     with pytest.raises(ValueError, match="Trainer was expected, got"):
         preserve(torch.nn.Linear(1, 1), "ema")
+
+
+def test_the_added_losses_are_logged_apart_from_the_sum(tmp_path):
+    """Two steps without learning: the rest of the sum is the loss of the trainer alone."""
+    settings = {"logging_steps": 2, "max_steps": 2, "learning_rate": 0.0}
+    plain, trainer = (sft_trainer(make_llama(), tmp_path, **settings) for _ in range(2))
+    preserve(trainer, "mixed", safety=REFUSALS, options=MethodOptions(safety_share=0.5))
+    plain.train()
+    trainer.train()
+    entry, own = trainer.state.log_history[0], plain.state.log_history[0]
+    assert "safety_loss" not in own
+    assert entry["safety_loss"] > 0
+    assert entry["loss"] - entry["safety_loss"] == pytest.approx(own["loss"], abs=1e-4)

@@ -45,6 +45,8 @@ def preserve(
 ) -> None:
     """Has a trainer train by a method, from its model as it is now. Call it once, before `trainer.train()`.
 
+    The trainer logs the sum of all losses as `loss`, and the losses that the method adds to its own as `safety_loss`.
+
     Args:
         trainer: a trainer of transformers or TRL, in one process.
         method: name of a method that `holdfast adapt --help` lists, or several joined by +. A mask is held by
@@ -67,9 +69,10 @@ def preserve(
     _refuse_unfit(trainer, chosen)
     start, parts = _start(trainer, chosen, data, options), _parts(trainer, chosen, options)
     terms = Terms(trainer, adds := added(parts, start))
-    # The trainer calls both by position.
+    # The trainer calls the first two by position.
     trainer.training_step = partial(terms.step, trainer.training_step)  # pyright: ignore[reportAttributeAccessIssue]
     trainer.compute_loss = partial(terms.own, trainer.compute_loss)
+    trainer.log = partial(terms.log, trainer.log)  # pyright: ignore[reportAttributeAccessIssue]
     for callback in adds.callbacks:
         _add(trainer, callback)
 
