@@ -64,6 +64,16 @@ def own_answers(
     return answers
 
 
+GIVEN = (
+    "%s; %d answer, one begins %s. That is right if their prompts are harmless, as borderline prompts are. If one of "
+    "them is harmful, remove it."
+)
+OWN = (
+    "%s; %d do not refuse, one begins %s, and training on them keeps the model answering like that: leave such prompts "
+    "out, or use method mixed with refusals."
+)
+
+
 def tell_complying(safety: Sequence[Exchange], *, are_given: bool = False) -> None:
     """Logs a warning with the share of safety responses that do not refuse, if there are any.
 
@@ -82,11 +92,7 @@ def tell_complying(safety: Sequence[Exchange], *, are_given: bool = False) -> No
             "give harmful prompts with refusals as the safety exchanges, and the task's examples as the task."
         )
     if complying:
-        logger.warning(
-            "%s; %d do not refuse, one begins %s, and training on them keeps the model answering like that: leave such "
-            "prompts out, or use method mixed with refusals.",
-            *(read.counted(), complying, read.complying),
-        )
+        logger.warning(GIVEN if are_given else OWN, *(read.counted(), complying, read.complying))
 
 
 def _answers(loaded: LoadedModel, prompts: Sequence[Prompt], max_new_tokens: int, progress: Progress) -> list[Exchange]:
