@@ -36,4 +36,4 @@ def test_a_cut_off_names_refusal_rates_only_where_some_were_measured():
     questions = evaluation(answers("utility", first(4, 8)), made_by=generation, **cut)
     harmless = evaluation(answers("over_refusal", first(4, 8)), made_by=generation, **cut)
     assert "so the rates may be wrong" in str(warning_of_cut_off(questions))
-    assert "so the refusal rates may be wrong" in str(warning_of_cut_off(harmless))
+    assert "Rates of refusals may be wrong below 64 tokens" in str(warning_of_cut_off(harmless))

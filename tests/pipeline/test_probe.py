@@ -125,5 +125,5 @@ def test_a_judge_and_an_objective_that_do_not_fit_are_refused():
         top_mask_refresh(tokenizer, RefusalJudge(), [], scoring=likelihood)  # pyright: ignore
     with pytest.raises(ValueError, match="a judge was expected, got NoneType"):
         top_mask_refresh(tokenizer, None, [], scoring=ScoringOptions(objective="mix"))
-    with pytest.raises(ValueError, match=r"^TopOptions: fraction is 10\.0; give a number below 1; write 10% as 0"):
+    with pytest.raises(ValueError, match=r"^fraction is 10\.0; give a number below 1; write 10% as 0"):
         top_mask_refresh(tokenizer, None, "testbed:refusals#first=8", 10.0)
