@@ -87,6 +87,11 @@ def _begun(name: str, names: Sequence[str]) -> list[str]:
     return begun if len(begun) == 1 else []
 
 
+def clipped(text: str, longest: int, mark: str = " …") -> str:
+    """Returns the first characters of a text with a mark behind them. A text that is short enough stays as it is."""
+    return text if len(text) <= longest else f"{text[:longest]}{mark}"
+
+
 def capitalize_first(text: str) -> str:
     """Makes the first letter large, and leaves the other letters as they are."""
     return f"{text[:1].upper()}{text[1:]}"

@@ -13,6 +13,7 @@ from holdfast.outcomes import Answer, Evaluation
 from holdfast.pipeline.evaluation_about import contradiction, origin_rows
 from holdfast.pipeline.outputs import written_whole
 from holdfast.report.schema import suite_json
+from holdfast.spelling import clipped
 
 EXAMPLES = 6
 LONGEST = 200
@@ -45,7 +46,8 @@ def show_evaluation(path: Path, json: Json, prompt: str | None = None, out: Path
     tables = [rates, table("How it was made", ("what", "value"), origin_rows(evaluation, str(path)))]
     if answers := _examples(evaluation):
         rows = [
-            (answer.measure, _verdict(answer), _clipped(answer.prompt), _clipped(answer.response)) for answer in answers
+            (answer.measure, _verdict(answer), clipped(answer.prompt, LONGEST), clipped(answer.response, LONGEST))
+            for answer in answers
         ]
         tables.append(table("One answer of each kind", ("measure", "verdict", "prompt", "response"), rows))
     show(result | written(out), tables, json, note=written_note(out))
@@ -76,7 +78,3 @@ def _examples(evaluation: Evaluation) -> list[Answer]:
 def _verdict(answer: Answer) -> str:
     refusal = answer.refusal.verdict if answer.refusal else None
     return ", ".join(dict.fromkeys(filter(None, (answer.outcome.verdict or "unscored", refusal))))
-
-
-def _clipped(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"

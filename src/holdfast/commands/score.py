@@ -97,10 +97,7 @@ def score(
         return
     judge = judge if neurons.compares(options) else _usual_judge(options, judge)
     _require_given(options, neurons, judge, judging, generate)
-    if _reads_prompts(options, neurons):
-        given = None if _compares_prompts(options, neurons) else OBJECTIVES[options.objective].given
-        require_readable(prompts, responses=given)
-        require_readable(neurons.against)
+    _require_prompts(prompts, options, neurons)
     with shown_progress() as progress:
         from holdfast.pipeline.scoring import score_model
         from holdfast.pipeline.scoring_spec import ScoringSpec
@@ -125,6 +122,14 @@ def _require_given(
     if OBJECTIVES[objective].given and not neurons.compares(options) and uses_objective(options):
         refuse_judging(objective, judge, judging)
         refuse_generating(objective, generate)
+
+
+def _require_prompts(prompts: str, options: ScoringOptions, neurons: NeuronOptions) -> None:
+    """Raises ValueError for prompts that cannot be read, where the method reads any."""
+    if _reads_prompts(options, neurons):
+        given = None if _compares_prompts(options, neurons) else OBJECTIVES[options.objective].given
+        require_readable(prompts, responses=given)
+        require_readable(neurons.against)
 
 
 def _compares_prompts(options: ScoringOptions, neurons: NeuronOptions) -> bool:

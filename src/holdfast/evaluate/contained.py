@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from holdfast.evaluate.utility import normalized
 from holdfast.outcomes import Answer
 from holdfast.records import Prompt
+from holdfast.spelling import clipped
 from holdfast.thoughts import without_thoughts
 
 LEAST_SHARE = 0.2
 """Smallest share of responses that contain the right answer among other words, from which there is a warning."""
-
-
 LONGEST = 80
 """Letters of an answer or a response that the warning quotes."""
 
@@ -33,16 +32,13 @@ def warning_of_contained(prompts: Sequence[Prompt], answers: Sequence[Answer], m
     among_others = contain - equal
     if among_others <= equal or among_others < LEAST_SHARE * len(pairs):
         return None
+    right, response = (clipped(text, LONGEST, "...") for text in longer)
     return (
         f"{equal} of {len(pairs)} responses equal the right answer, {contain} contain it; {measure} is exact match. "
-        f"For example, the answer {_short(longer[0])!r} was expected, and the response {_short(longer[1])!r} counts as "
+        f"For example, the answer {right!r} was expected, and the response {response!r} counts as "
         "wrong. Ask for the answer alone in the questions, write the answers as the model words them, or train the "
         "model to give the answer alone."
     )
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _holds(response: str, right: str) -> bool:

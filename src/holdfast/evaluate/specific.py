@@ -15,14 +15,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from holdfast.evaluate.contrast import LossChange, contrast_of_losses, loss_change, mixed_error
+from holdfast.evaluate.mistrusted import EXPLODED
 from holdfast.evaluate.pooled import variance_of_draws
 from holdfast.evaluate.token_losses import exp_bounded, losses_by_name
 from holdfast.outcomes import Evaluation
 from holdfast.perplexity_texts import ratio_between, ratio_text
 
 REFUSALS, ANSWERS = "perplexity/refusals", "perplexity"
-BROKEN = 10.0
-"""Ratio of perplexities of right answers from which on the model counts as broken."""
 FEWEST_DRAWS = 2
 SMALLER = "Try a smaller ratio of noise, or a safety-only mask."
 YES, NO, UNDECIDED = "specific", "not specific", "not decided"
@@ -71,7 +70,7 @@ class Specificity:
     def _remedy(self) -> str:
         if self.draws < FEWEST_DRAWS:
             return f"A verdict takes {FEWEST_DRAWS} draws or more."
-        if self.answers >= BROKEN:
+        if self.answers >= EXPLODED:
             return f"Noise that breaks right answers tells nothing about refusals. {SMALLER}"
         return "More draws and more prompts narrow the interval."
 
@@ -87,7 +86,7 @@ def specificity(mask: Sequence[Evaluation], control: Sequence[Evaluation], untou
     verdict = UNDECIDED
     if len(mask) >= FEWEST_DRAWS and high < 1:
         verdict = NO
-    elif len(mask) >= FEWEST_DRAWS and min(low, of_refusals.low) > 1 and of_answers.value < BROKEN:
+    elif len(mask) >= FEWEST_DRAWS and min(low, of_refusals.low) > 1 and of_answers.value < EXPLODED:
         verdict = YES
     against = "control" if control else "untouched model"
     return Specificity(value, low, high, of_refusals.value, of_answers.value, against, len(mask), verdict)

@@ -55,7 +55,7 @@ class Effect:
 
 @dataclass(frozen=True, repr=False)
 class Verified:
-    """What noise on a mask does to a model, beside the same noise on a control.
+    """Holds the measures of a model under noise on a mask, and under the same noise on a control.
 
     Print it to read it. `table()` gives the same numbers as rows.
     """

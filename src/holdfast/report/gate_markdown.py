@@ -7,6 +7,7 @@ are spelled out.
 from holdfast.report.comparison import ChangedPrompt, CheckedCondition, Comparison
 from holdfast.report.gate import NO_NAME, UNKNOWN_SETTINGS, gate_tables, table_notes
 from holdfast.report.markdown import code, markdown_table, plain_or_code, sentence_or_code
+from holdfast.spelling import clipped
 
 LONGEST = 400
 """Characters of a prompt or a response that are shown."""
@@ -88,13 +89,9 @@ def _changed(changed: ChangedPrompt) -> list[str]:
     words = (changed.before, changed.after)
     responses = zip(("before", "after"), words, changed.responses, strict=True)
     return [
-        f"- {code(_clipped(changed.prompt))}",
-        *(f"  - {when}, {word}: {code(_clipped(response))}" for when, word, response in responses),
+        f"- {code(clipped(changed.prompt, LONGEST))}",
+        *(f"  - {when}, {word}: {code(clipped(response, LONGEST))}" for when, word, response in responses),
     ]
-
-
-def _clipped(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
 
 
 def _how_many(condition: CheckedCondition, shown: int) -> str:

@@ -18,6 +18,7 @@ from holdfast.report.tuning_claims import (
     arm_difference,
 )
 from holdfast.report.verdict import Verdict
+from holdfast.spelling import capitalize_first
 
 QUESTIONS = {
     "verify": "Does safety depend on the selected weights?",
@@ -275,7 +276,7 @@ def _utility(start: Rate | None, noisy: Rate) -> str:
 
 def _sentence(text: str) -> str:
     """Writes a text as a sentence. Empty if there is none."""
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
+    return f"{capitalize_first(text)}." if text else ""
 
 
 def _joined(*texts: str) -> str:

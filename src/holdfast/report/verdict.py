@@ -9,6 +9,7 @@ from holdfast.decision import Decision, Interval, decide, decide_all
 from holdfast.differences import Difference
 from holdfast.report.left_out import what_is_left_out
 from holdfast.report.records import Report
+from holdfast.spelling import capitalize_first
 
 Answer = Literal[Decision, "not measured yet", "left out"]
 MORE_PROMPTS = "more prompts"
@@ -113,7 +114,7 @@ def _with_bar(part: Part) -> str:
 
 def _in_sentences(part: Part, following: Part | None) -> str:
     """Writes a part, and its bar unless the next part has the same one."""
-    finding = f"{part.finding[:1].upper()}{part.finding[1:]}."
+    finding = f"{capitalize_first(part.finding)}."
     if following is None or (following.claimed, following.bar) != (part.claimed, part.bar):
         finding += f" The claim needs the whole interval {part.claimed} {part.bar:g}."
     shown = part.worst and part.decision == "holds"
