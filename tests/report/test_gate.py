@@ -17,7 +17,7 @@ from holdfast.report.comparison import (
     ConditionBounds,
     PairedEstimate,
 )
-from holdfast.report.gate import gate_tables, idle_details, render_junit, terminal_tables
+from holdfast.report.gate import gate_tables, idle_details, render_junit, table_notes, terminal_tables
 from holdfast.report.gate_markdown import render_markdown
 from holdfast.report.gate_page import render_gate_page
 from holdfast.report.records import Pair
@@ -288,3 +288,23 @@ def test_every_report_has_the_p_of_the_conditions_own_test(outcome, words):
     )
     assert escape(f"the condition's own p {words}").replace("&#x27;", "&#39;") in render_gate_page(result)
     assert "own p is one-sided" in render_markdown(result)
+
+
+@pytest.mark.parametrize(
+    ("measures", "notes"),
+    [
+        (
+            {"task": (0, 0), "utility": (3, 0), "refusal": (0, 5)},
+            ["A measure that was 0 before can show no loss: task."],
+        ),
+        ({"asr": (0, 0), "over_refusal": (0, 0)}, []),
+    ],
+)
+def test_a_rate_of_zero_that_cannot_get_worse_is_told(measures, notes):
+    compared = {
+        name: ComparedMeasure(
+            before=rate(before, 20), after=rate(after, 20), difference=0.0, change=None, paired=None, corrected_p=None
+        )
+        for name, (before, after) in measures.items()
+    }
+    assert table_notes(replace(comparison(), measures=compared)) == notes

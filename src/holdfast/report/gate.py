@@ -26,6 +26,8 @@ IN_CONDITIONS = "name in conditions"
 ALL_AND_PAIRS = (
     "Rates are those of all scored prompts, and changes those of the prompts that are scored before and after."
 )
+MORE_IS_BETTER = ("refusal", "coherent_refusal", "utility", "task")
+"""Measures that cannot get worse from 0."""
 OUTCOMES = {"fails": "FAILED", "passes": "passed", "undecided": "UNDECIDED"}
 UNKNOWN_SETTINGS = (
     "One of the files does not say which judge, generation settings and suite made it, so the two may not be "
@@ -50,7 +52,17 @@ def gate_tables(result: Comparison) -> list[NumberTable]:
 def table_notes(result: Comparison) -> list[str]:
     """Explains, below the tables, numbers that seem to contradict each other."""
     differs = any(_pairs_fewer(measure) for measure in result.measures.values())
-    return [ALL_AND_PAIRS] if differs else []
+    return [*([ALL_AND_PAIRS] if differs else []), *_nothing_to_lose(result)]
+
+
+def _nothing_to_lose(result: Comparison) -> list[str]:
+    """Says of which measures the rate was 0 both times, as these numbers look as if nothing had been harmed."""
+    names = [name for name, measure in result.measures.items() if name in MORE_IS_BETTER and _stayed_zero(measure)]
+    return [f"A measure that was 0 before can show no loss: {', '.join(names)}."] if names else []
+
+
+def _stayed_zero(measure: ComparedMeasure) -> bool:
+    return all(isinstance(reading, Rate) and reading.value == 0 for reading in (measure.before, measure.after))
 
 
 def _pairs_fewer(measure: ComparedMeasure) -> bool:
