@@ -126,10 +126,21 @@ def test_a_model_is_where_its_reference_is_and_another_is_not(tmp_path):
     assert count_changes(itself, replace(itself, made_by={**itself.made_by, "reference": None}))
 
 
+def test_borderline_prompts_alone_are_enough_to_compare_with_a_reference(tmp_path):
+    config = small_config(tmp_path)
+    files = SuiteFiles(borderline=config.suite.borderline)
+    measures = MeasureOptions(reference=config.unaligned)
+    recipe = Recipe(model=config.model, judge="refusal", suite=files, measures=measures, generation=SHORT)
+    groups = evaluate_recipe(recipe, tmp_path / "a.json").groups
+    assert groups["kl/borderline"].n == 8
+    assert groups["kl/borderline"].low > 0
+    assert not {"kl/questions", "kl/harmless"} & groups.keys()
+
+
 def test_a_reference_that_nothing_is_compared_on_is_refused_before_anything_is_loaded(tmp_path):
     files = SuiteFiles(harmful=("testbed:harmful_seen",))
     recipe = Recipe(model="none", judge="none", suite=files, measures=MeasureOptions(reference="none"))
-    with pytest.raises(ValueError, match="there are none; give --questions or --harmless"):
+    with pytest.raises(ValueError, match="there are none; give --questions, --harmless or --borderline"):
         evaluate_recipe(recipe, tmp_path / "a.json")
 
 

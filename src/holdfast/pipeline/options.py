@@ -276,8 +276,8 @@ class MeasureOptions(Options):
     prefill: str | None = None
     """Text that begins every response to a harmful prompt, for a second attack success rate."""
     reference: str | None = None
-    """Model to compare next-token predictions with (KL divergence), on questions and on its responses to harmless
-    prompts."""
+    """Model to compare next-token predictions with (KL divergence), on questions and on its responses to harmless and
+    borderline prompts."""
     judge_thoughts: Annotated[bool, JUDGED] = False
     """Shows the judge a reasoning model's thoughts (<think>...</think>) too."""
 
