@@ -80,7 +80,7 @@ def test_a_call_refuses_text_for_a_number_and_a_config_may_give_it(given, senten
 
 
 def test_a_call_may_give_text_where_text_is_allowed_and_numbers_of_another_type():
-    assert AdaptOptions(scheduler="linear", learning_rate=1, freeze=("head",)).learning_rate == 1.0
+    assert AdaptOptions(scheduler="linear", learning_rate=1e-3, freeze=("head",)).learning_rate == 0.001
     with pytest.raises(OptionsError, match=r"preferences is '0.5'; give a list"):
         MethodOptions(preferences="0.5")
     assert AdaptOptions(micro_batch_size=None, iterations=20.0).iterations == 20

@@ -36,7 +36,7 @@ from holdfast import __version__
 from holdfast.allocator import keep_freed_memory
 from holdfast.commands.help_page import HELP_FLAGS, WHOLE, HelpPage, new_app
 from holdfast.commands.notices import logging_named, quiet_libraries
-from holdfast.commands.other_commands import GATE, advice_on_fewer, sister_of
+from holdfast.commands.other_commands import advice_on_fewer, command_meant, sister_of
 from holdfast.commands.several import repeat_options
 from holdfast.commands.superfluous import superfluous_sentence
 from holdfast.commands.waiting import libraries_announced
@@ -301,8 +301,8 @@ def _sentence(error: object) -> str:
         return sentence
     if isinstance(error, CoercionError) and (advice := _advice_on_number(error)):
         return advice
-    if isinstance(error, UnknownCommandError) and (error.unused_tokens or [""])[0] == "gate":
-        return GATE
+    if isinstance(error, UnknownCommandError):
+        return command_meant(app, error)
     if isinstance(error, UnusedCliTokensError):
         return superfluous_sentence(app, error)
     refused = error.__cause__ if isinstance(error, CycloptsError) else error

@@ -71,7 +71,8 @@ def reason_of(error: ErrorDetails) -> str:
     name = next((part for part in reversed(error.get("loc", ())) if isinstance(part, str)), "")
     above = error.get("type") in ("less_than", "less_than_equal")
     ends = SELECTED if given in (1, "1") else SHARES
-    advice = percentage_advice(given) if above and name.endswith(ends) else None
+    is_share = name.endswith(ends) and not name.endswith("learning_rate")
+    advice = percentage_advice(given) if above and is_share else None
     remedy = f"; write {advice}" if advice else ""
     for bound, words in BOUNDS.items():
         if bound in (limits := error.get("ctx", {})):

@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import subprocess
 import sys
 
 import pytest
@@ -58,6 +59,13 @@ NEW = ["--out", "{tmp}/new"]
 JUDGED = ["--judge", GUARD]
 
 
+@pytest.mark.parametrize("options", [["--safety", "none"], ["--method", "spa+mixed", "--safety", "none"]])
+def test_methods_that_do_not_fit_are_refused_before_torch_is_imported(options):
+    command = [*ADAPT, *options, "--out", "none"]
+    code = f"import sys; from holdfast.cli import call; sys.exit(call({command}) + ('torch' in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -82,10 +90,13 @@ JUDGED = ["--judge", GUARD]
                 (["--method", "replay"], "method replay needs harmful prompts, to which the start model answers"),
                 (["--method", "mixed"], "give them as --safety FILE, or choose method replay"),
                 (["--method", "kl+ema"], "method kl\\+ema needs harmful prompts, to which the start model answers by"),
-                (["--method", "ema", "--safety", HARMFUL], "method ema reads no safety data; leave it out"),
+                (["--method", "ema", "--safety", HARMFUL], "method ema reads no safety data; choose method mixed"),
                 (["--method", "ema", "--safety-share", "0.2"], "safety_share is an option of method mixed or replay"),
                 (["--method", "mixed", "--safety-share", "1"], "--safety-share: got .1., give a number below 1"),
-                (["--method", "mixed+gapo+mgda"], "both combine the gradients; leave one out"),
+                (
+                    ["--method", "mixed+gapo+mgda", "--safety", "testbed:refusals#first=4"],
+                    "both combine the gradients; leave one out",
+                ),
                 (
                     ["--method", "replay", "--safety", HARMFUL, "--held-out", "testbed:harmful_seen"],
                     "4 safety prompts are also prompts that evaluate the model",

@@ -31,6 +31,7 @@ IN_QUOTES = 'give measure, operator and threshold together as one text in quotes
         ("refusal < before - 0,05", "'0,05' is no number; write it with a point: 0.05"),
         ("refusal < after - 0.05", "'after' is no name; the measure alone is that of the second model"),
         ("after < before - 0.05", "'after' is no name; the measure alone is that of the second model"),
+        ("asr =< 0.1", "write <=."),
         ("asr = 0.1", "equality cannot be tested; compare by >, >=, < or <="),
         ("asr == 0.1", "equality cannot be tested"),
         ("asr > 2%", r"measures are shares, so give 0\.02 in place of 2%"),

@@ -8,7 +8,8 @@ from holdfast.commands.parameters import Adapt, Method, Preserve, Safety
 from holdfast.commands.tuned import check_mask, training_numbers
 from holdfast.intervene.method_options import MethodOptions
 from holdfast.intervene.options import AdaptOptions
-from holdfast.intervene.train.methods import method_for, missing_safety, refuse_idle, usual_method
+from holdfast.intervene.train.methods import Method as MethodRow
+from holdfast.intervene.train.methods import idle_safety, method_for, missing_safety, refuse_idle, usual_method
 from holdfast.pipeline.options import SafetyFiles
 from holdfast.prompts.readable import require_readable
 
@@ -56,12 +57,9 @@ def adapt(
         return
     chosen = method_for(method or usual_method("adapt", mask), mask)
     refuse_idle(chosen, method_options)
-    if chosen.safety and safety.safety is None:  # before libraries are loaded
-        raise ValueError(missing_safety(chosen, "--safety FILE"))
+    _check_safety(chosen, safety)
     check_mask(mask)
     require_readable(task, responses="responses")
-    require_readable(safety.safety, responses="refusals" if chosen.safety == "given" else None)
-    require_readable(*safety.held_out)
     from holdfast.pipeline import tuning
 
     with shown_progress() as progress:
@@ -78,3 +76,14 @@ def adapt(
     }
     once.record()
     show_known(USUAL.get(chosen.name, "Fine-tuning"), result, json)
+
+
+def _check_safety(method: MethodRow, files: SafetyFiles) -> None:
+    """Raises ValueError for missing or surplus safety data, before libraries are loaded, which takes seconds."""
+    if method.safety and files.safety is None:
+        raise ValueError(missing_safety(method, "--safety FILE"))
+    for option, given in (("--safety", files.safety), ("--held-out", files.held_out)):
+        if given and not method.safety:
+            raise ValueError(idle_safety(method, option))
+    require_readable(files.safety, responses="refusals" if method.safety == "given" else None)
+    require_readable(*files.held_out)

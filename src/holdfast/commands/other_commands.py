@@ -1,13 +1,29 @@
 """Errors about names that belong to another command, or that say something which holdfast writes in another way."""
 
-from cyclopts import App, UnknownOptionError
+from functools import reduce
+
+from cyclopts import App, UnknownCommandError, UnknownOptionError
+
+from holdfast.spelling import meant
 
 SISTERS = {"plan-gate": ("compare", "evaluate"), "compare": ("plan-gate", "evaluate"), "evaluate": ("compare",)}
 """Commands whose options are easily confused with those of another one."""
 GATE = (
-    'there is no command "gate"; `holdfast compare BEFORE AFTER --fail-if CONDITION` is the gate, and '
-    "`holdfast plan-gate` says how many prompts it needs."
+    "`holdfast compare BEFORE AFTER --fail-if CONDITION` is the gate, and `holdfast plan-gate` says how many prompts it "
+    "needs"
 )
+TRAIN = "`holdfast adapt` fine-tunes on a task, and `holdfast enhance` makes a model safer"
+MEASURE = "`holdfast evaluate` measures a model, and `holdfast compare` compares two evaluations"
+USUAL_COMMANDS = {
+    "gate": GATE,
+    **dict.fromkeys(("train", "tune", "finetune", "fine-tune", "sft", "lora", "spa", "set"), TRAIN),
+    **dict.fromkeys(("eval", "test", "measure", "diff"), MEASURE),
+    "mask": "`holdfast select` makes a mask of scores",
+    "protect": "`holdfast adapt --mask MASK` fine-tunes and holds a mask",
+    "hold": "`holdfast adapt --mask MASK` fine-tunes and holds a mask",
+    "version": "`holdfast --version` prints the version",
+}
+"""Usual names of commands, with what does that here."""
 FEWER = ("limit", "num_prompts", "max_prompts", "max_samples", "num_examples", "n")
 """Usual names of an option that takes the first prompts of a set."""
 SETS = ("--harmful", "--harmless", "--questions", "--prompts", "--task", "--refusals")
@@ -31,3 +47,15 @@ def advice_on_fewer(error: UnknownOptionError, option: str) -> str | None:
     if given is None or option.lstrip("-").replace("-", "_") not in FEWER:
         return None
     return f"there is no option {option}; write {given} FILE#first=32 to take the first 32 prompts of a set."
+
+
+def command_meant(app: App, error: UnknownCommandError) -> str:
+    """Says which command an unknown one means, or where all are listed."""
+    given, chain = (error.unused_tokens or [""])[0], error.command_chain or ()
+    start = f"there is no command {given!r}"
+    if not chain and given in USUAL_COMMANDS:
+        return f"{start}; {USUAL_COMMANDS[given]}."
+    group = reduce(lambda outer, name: outer[name], chain, app)
+    names = [name for name in group if not name.startswith("-")]
+    listed = f"`{' '.join(('holdfast', *chain))} --help` lists all"
+    return f"{start}; {meant(given, names, listed_by='' if chain else listed)}."

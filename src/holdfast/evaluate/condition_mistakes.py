@@ -63,6 +63,7 @@ MISTAKES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
             f"{EXAMPLE}"
         ),
     ),
+    (r"=(?P<sign>[<>])", lambda found: f"write {found['sign']}="),
     (r"(?<![<>=!])==?|!=", _always("equality cannot be tested; compare by >, >=, < or <=")),
     (
         rf"^(?P<number>[\d.]+)\s*(?P<operator>{OPERATOR})\s*(?P<name>[A-Za-z_]\w*(?:/\w+)?)$",

@@ -24,7 +24,7 @@ class SftOptions(Options):
     """Exchanges (a prompt with its response) per step."""
     micro_batch_size: Annotated[int | None, FINE] = Field(default=None, ge=1)
     """Exchanges in memory at once. Gradients accumulate over the batch. The whole batch when left out."""
-    learning_rate: float = Field(default=3e-5, gt=0)
+    learning_rate: float = Field(default=3e-5, gt=0, lt=1)
     """Peak learning rate. 3e-5 is the paper's, for billions of weights. Smaller models need more."""
     weight_decay: Annotated[float, FINE] = Field(default=0.0, ge=0)
     """Decoupled weight decay of the trained matrices."""
@@ -50,7 +50,7 @@ class SftOptions(Options):
 class EnhanceOptions(SftOptions):
     """Options of SET."""
 
-    learning_rate: float = Field(default=3e-5, gt=0)
+    learning_rate: float = Field(default=3e-5, gt=0, lt=1)
     """Peak learning rate. Measured: 2e-4 to 1e-3 at 135 million weights, 1e-3 at one million. Paper: 3e-5 at
     billions."""
     harmless_share: float = Field(default=0.5, ge=0, lt=1)
@@ -91,7 +91,7 @@ class AdaptOptions(SftOptions):
 
     iterations: int = Field(default=1000, ge=1)
     """Optimizer steps. One step reads one batch."""
-    learning_rate: float = Field(default=3e-5, gt=0)
+    learning_rate: float = Field(default=3e-5, gt=0, lt=1)
     """Peak learning rate. Measured: 2e-5 to 5e-5 at 135 million weights, 1.5e-3 at one million. Paper: 3e-5 at
     billions."""
     freeze: tuple[Role, ...] = ()

@@ -33,7 +33,7 @@ class Method:
     help: str
     """Line of the option's help."""
     file: "str | Parts"
-    """`module:NAME` of its parts, within this folder. The parts of joined methods are joined already."""
+    """`module:NAME` of its parts, within this folder, or the parts. Empty for joined methods."""
     safety: Source | None = None
     """Responses to the safety prompts that it learns from: the given ones, or the start model's own answers."""
     is_mixed: bool = False
@@ -41,10 +41,20 @@ class Method:
     needs_mask: bool = False
     options: tuple[str, ...] = field(default=())
     """Names of the options that it reads."""
+    joins: "tuple[Method, ...]" = ()
+    """The methods that it joins. Empty for one method."""
 
     @property
     def parts(self) -> "Parts":
-        """The parts of the method."""
+        """The parts of the method.
+
+        Raises:
+            ValueError: the parts of two joined methods contradict each other.
+        """
+        if self.joins:
+            from holdfast.intervene.train.parts import joined
+
+            return joined({row.name: row.parts for row in self.joins})
         if not isinstance(self.file, str):
             return self.file
         module, _, name = self.file.partition(":")
@@ -126,8 +136,7 @@ def method_for(name: str, mask: object) -> Method:
     """Returns the row of a method, or one row for several joined methods.
 
     Raises:
-        ValueError: a method does not exist, needs a mask and has none, reads none and has one, or two methods
-            contradict each other.
+        ValueError: a method does not exist, needs a mask and has none, reads none and has one, or two can't be joined.
     """
     method = method_named(name)
     if method.needs_mask and mask is None:
@@ -141,7 +150,8 @@ def method_named(name: str) -> Method:
     """Returns the row of a method, or one row for several methods that are joined by `+`, in the order of the table.
 
     Raises:
-        ValueError: a method does not exist, is named twice, or two contradict each other.
+        ValueError: a method does not exist, is named twice, or two can't be joined. Whether their parts contradict each
+            other is told by `parts`, which imports torch.
     """
     if not isinstance(name, str):
         raise ValueError(f"a method is given by its name, got {type(name).__name__}; {meant('', METHODS)}.")
@@ -156,8 +166,6 @@ def method_named(name: str) -> Method:
 
 
 def _joined(rows: Sequence[Method]) -> Method:
-    from holdfast.intervene.train.parts import joined
-
     if {"ema", "refresh"} <= {row.name for row in rows}:
         raise ValueError(
             "methods ema and refresh can't be joined, because the average moves weights that a later mask holds; leave "
@@ -172,11 +180,12 @@ def _joined(rows: Sequence[Method]) -> Method:
     return Method(
         "+".join(row.name for row in rows),
         " and ".join(row.help for row in rows),
-        joined({row.name: row.parts for row in rows}),
+        "",
         safety=next(iter(sources), None),
         is_mixed=any(row.is_mixed for row in rows),
         needs_mask=any(row.needs_mask for row in rows),
         options=tuple(dict.fromkeys(option for row in rows for option in row.options)),
+        joins=tuple(rows),
     )
 
 
@@ -206,6 +215,20 @@ def missing_safety(method: Method, option: str) -> str:
     return (
         f"method {method.name} needs harmful prompts, to which the start model answers by itself, and got none; give "
         f"them as {option}, for example the prompts that scored a mask."
+    )
+
+
+def idle_safety(method: Method, option: str) -> str:
+    """Says that a method reads no safety data, and which method does.
+
+    Args:
+        method: a method without safety data.
+        option: name of the option that was given.
+    """
+    reading = f"{method.name}+mixed" if method.needs_mask else "mixed"
+    return (
+        f"{option} was given, and method {method.name} reads no safety data; choose method {reading}, which mixes "
+        "refusals into the task, or leave it out."
     )
 
 

@@ -70,7 +70,7 @@ class RunConfig(Options):
     """Objective that scores the weights of SET. The value judge_gradient means the objective that the table `score`
     names. For a model that never refuses, choose refusal_likelihood, which scores by the safe responses that SET
     teaches. Without noise and a task, it also scores `model`, if SET enhances that one."""
-    full_learning_rate: float | None = Field(default=None, gt=0)
+    full_learning_rate: float | None = Field(default=None, gt=0, lt=1)
     """Learning rate of the arm full, which tunes all weights. Set it where the learning rate for 1% of the weights
     would break the model."""
     seed: Seed = 0

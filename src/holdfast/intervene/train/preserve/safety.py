@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from holdfast.intervene.train.methods import Method, missing_safety
+from holdfast.intervene.train.methods import Method, idle_safety, missing_safety
 from holdfast.intervene.train.preserve.replay import own_answers, tell_complying
 from holdfast.models.load import LoadedModel
 from holdfast.progress import Progress, silent
@@ -18,10 +18,12 @@ def read_safety(method: Method, given: Safety | str | Path) -> Safety:
     """Reads the file that holds a method's safety data. Safety data itself is returned as it is.
 
     Raises:
-        ValueError: the file is missing, or lacks refusals that the method learns.
+        ValueError: the file is missing, lacks refusals that the method learns, or the method reads no safety data.
     """
     if not isinstance(given, str | Path):
         return given
+    if method.safety is None:
+        raise ValueError(idle_safety(method, "safety"))
     if method.safety == "given":
         return load_exchanges(str(given), responses="refusals")
     return load_prompts(str(given), "harmful")
@@ -71,7 +73,4 @@ def safety_exchanges(
 def _refuse_surplus(method: Method, safety: Safety, held_out: Sequence[Prompt | Exchange]) -> None:
     for name, given in (("safety", safety), ("held_out", held_out)):
         if given:
-            raise ValueError(
-                f"{name} was given, and method {method.name} reads no safety data; leave it out, or choose a method "
-                "that does, such as replay."
-            )
+            raise ValueError(idle_safety(method, name))
