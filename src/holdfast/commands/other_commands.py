@@ -9,8 +9,8 @@ from holdfast.spelling import meant
 SISTERS = {"plan-gate": ("compare", "evaluate"), "compare": ("plan-gate", "evaluate"), "evaluate": ("compare",)}
 """Commands whose options are easily confused with those of another one."""
 GATE = (
-    "`holdfast compare BEFORE AFTER --fail-if CONDITION` is the gate, and `holdfast plan-gate` says how many prompts it "
-    "needs"
+    "`holdfast compare BEFORE AFTER --fail-if CONDITION` is the gate, and `holdfast plan-gate` says how many prompts "
+    "it needs"
 )
 TRAIN = "`holdfast adapt` fine-tunes on a task, and `holdfast enhance` makes a model safer"
 MEASURE = "`holdfast evaluate` measures a model, and `holdfast compare` compares two evaluations"
