@@ -455,10 +455,13 @@ def test_the_option_that_was_refused_is_named_as_it_is_given(capsys, arguments, 
 
 def test_an_option_that_was_left_out_is_called_missing(capsys):
     assert call(["evaluate", "testbed:aligned", "--judge", "testbed:guard"]) == 2
-    assert capsys.readouterr().err == "holdfast: --out is missing, or has no value; see --help.\n"
+    assert capsys.readouterr().err == (
+        "holdfast: --out is missing, or has no value (file for the evaluation with every answer (JSON)); see --help.\n"
+    )
     assert call(["direction", "steer", "testbed:aligned", "direction.safetensors", "--out", "steered"]) == 2
     assert capsys.readouterr().err == (
-        "holdfast: --coefficient is missing, or has no value; start with 0.15 to 0.3, see --help.\n"
+        "holdfast: --coefficient is missing, or has no value (distance to move, in units of the usual length of a "
+        "state); start with 0.15 to 0.3, see --help.\n"
     )
 
 

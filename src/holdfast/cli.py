@@ -17,6 +17,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stdout
+from functools import reduce
 from io import TextIOWrapper
 from itertools import takewhile
 from typing import Annotated
@@ -292,11 +293,21 @@ def _percentage_remedy(sentence: str) -> str:
     return f" Write {advice}." if advice else ""
 
 
+def _purpose(error: MissingArgumentError) -> str:
+    """Returns the first sentence of the missing argument's help in brackets. Empty where there is no help."""
+    command = reduce(lambda outer, name: outer[name], error.command_chain or (), app)
+    for argument in command.assemble_argument_collection(parse_docstring=True):
+        if error.argument and argument.name == error.argument.name and argument.parameter.help:
+            sentence = " ".join(argument.parameter.help.split()).split(". ")[0].rstrip(".")
+            return f" ({sentence[0].lower()}{sentence[1:]})"
+    return ""
+
+
 def _sentence(error: object) -> str:
     """Describes an error in one line. For options that pydantic rejects it names each option and its value."""
     if isinstance(error, MissingArgumentError) and error.argument and not error.tokens_so_far:
         name = error.argument.name if error.argument.index is None else error.argument.name.lstrip("-").upper()
-        return f"{name} is missing, or has no value; {STARTS.get(name, '')}see --help."
+        return f"{name} is missing, or has no value{_purpose(error)}; {STARTS.get(name, '')}see --help."
     if isinstance(error, UnknownOptionError) and (sentence := _usual_option(error)):
         return sentence
     if isinstance(error, CoercionError) and (advice := _advice_on_number(error)):

@@ -154,7 +154,9 @@ def test_what_looks_like_markup_is_shown(shown):
 
 def test_a_missing_argument_is_called_as_the_help_calls_it(capsys):
     assert call(["score"]) == 2
-    assert capsys.readouterr().err == "holdfast: MODEL is missing, or has no value; see --help.\n"
+    assert capsys.readouterr().err == (
+        "holdfast: MODEL is missing, or has no value (a folder, a hub id or testbed:NAME); see --help.\n"
+    )
 
 
 def test_the_chat_template_of_a_guard_takes_arguments():
@@ -173,7 +175,6 @@ def test_the_chat_template_of_a_guard_takes_arguments():
         ("verify m --mask x --out y --ratio 2", "--ratios"),
         ("evaluate m --out x --second-juge t", "--second-judge"),
         ("compare a b --markdwn x", "--markdown"),
-        ("scoer m", '"score"'),
     ],
 )
 def test_a_misspelt_option_is_told_the_closest_in_one_sentence(line, meant, capsys):
