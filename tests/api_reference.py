@@ -47,7 +47,6 @@ SECTIONS = {
             "pipeline.scoring.score_safety",
             "pipeline.scoring.score_likelihood",
             "pipeline.scoring.score_neurons",
-            "pipeline.scoring.score_neurons",
             "pipeline.options.ScoringOptions",
         ),
         *(
@@ -145,7 +144,7 @@ def entry(path: str) -> str:
     if isinstance(found, type) and issubclass(found, BaseModel):
         return options_entry(found)
     init = method_of(node, "__init__") if isinstance(node, ast.ClassDef) else None
-    lines = [*heading(name, found.__module__, signature(name, node, init)), *described(ast.get_docstring(node))]
+    lines = [*heading(name, found, signature(name, node, init)), *described(ast.get_docstring(node))]
     if init is not None:
         lines += described(ast.get_docstring(init), only_arguments=True)
     if isinstance(node, ast.ClassDef):
@@ -153,10 +152,17 @@ def entry(path: str) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def heading(name: str, module: str, call: str) -> list[str]:
-    """Returns the title of an entry and its call, with the import of a name that `holdfast` itself lacks."""
-    imported = [] if name in holdfast.__all__ else [f"from {IMPORTED.get(name, module)} import {name}", ""]
-    return [f"### {name}", "", "```py", *imported, call, "```", ""]
+def heading(name: str, found: object, call: str) -> list[str]:
+    """Returns the title of an entry and its call, with the import of a name that `holdfast` itself lacks.
+
+    The title names the module where `holdfast` has the name of something else.
+    """
+    module = IMPORTED.get(name, found.__module__)
+    is_known = name in holdfast.__all__
+    is_other = is_known and getattr(holdfast, name) is not found and name not in IMPORTED
+    title = f"{module}.{name}" if is_other else name
+    imported = [] if is_known and not is_other else [f"from {module} import {name}", ""]
+    return [f"### {title}", "", "```py", *imported, call, "```", ""]
 
 
 def definition(file: Path, name: str) -> Documented:
@@ -246,7 +252,7 @@ def members_of(node: ast.ClassDef) -> list[str]:
     for one in node.body:
         says = ast.get_docstring(one) if isinstance(one, Function) and not one.name.startswith("_") else None
         if says and isinstance(one, Function) and not one.name.startswith("on_"):
-            is_property = any(ast.unparse(mark) == "property" for mark in one.decorator_list)
+            is_property = any(ast.unparse(mark).endswith("property") for mark in one.decorator_list)
             result = f" -> {typed(one.returns)}" if one.returns else ""
             shown = one.name if is_property else f"{one.name}({', '.join(parameters(one))}){result}"
             listed.append(wrapped(f"- `.{shown}`: {first_sentence(says)}"))
@@ -255,7 +261,7 @@ def members_of(node: ast.ClassDef) -> list[str]:
 
 def options_entry(kind: type[BaseModel]) -> str:
     """Returns what the page says of options: each with its default and description."""
-    lines = [*heading(kind.__name__, kind.__module__, f"{kind.__name__}(NAME=VALUE, ...)")]
+    lines = [*heading(kind.__name__, kind, f"{kind.__name__}(NAME=VALUE, ...)")]
     lines += described((inspect.getdoc(kind) or "").partition(SETTINGS)[0])
     for name, field in kind.model_fields.items():
         default = "needed" if field.is_required() else f"default {field.default!r}"

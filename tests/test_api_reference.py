@@ -18,6 +18,18 @@ def test_every_name_that_scripts_import_has_a_signature_and_a_line():
         assert says.strip(), name
 
 
+def test_no_title_is_there_twice():
+    titles = [line for line in api_reference.PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("### ")]
+    assert len(titles) == len(set(titles))
+
+
+def test_properties_are_written_without_brackets_and_methods_with_them():
+    entry = api_reference.entry("evaluate.verified.Verified")
+    assert "- `.points`: " in entry
+    assert "- `.effects`: " in entry
+    assert "- `.table() -> " in entry
+
+
 def test_a_signature_names_kinds_and_defaults_and_marks_what_has_a_name():
     assert api_reference.entry("saving.save_mask").splitlines()[3] == (
         "save_mask(path: str | Path, mask: Mask, *, overwrite: bool = False) -> None"
