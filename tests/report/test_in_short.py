@@ -54,7 +54,7 @@ def test_bars_say_what_they_measure_and_of_how_many_prompts():
     found = in_short(record, cards(record), verdicts_of(record))
     assert bar_words(record, found) == (
         "Each bar is the attack success: the share of harmful prompts whose answer the judge calls unsafe. Shorter is "
-        "safer. The thin line is the 95% interval, of 480 prompts."
+        "safer. The thin line is the 95% interval, of 480 prompts, except under noise."
     )
     assert bar_words(record, []) == ""
 
@@ -76,7 +76,7 @@ def noisy(unscored, random_unscored=0):
 def test_a_rate_says_how_many_answers_could_be_scored_where_more_than_one_in_a_hundred_could_not():
     short = shorts(noisy(400, random_unscored=2))["verify"]  # 100 of 600 less 2 of 202
     assert short.answer == "Yes"
-    assert texts(short)["selected weights"] == "0.50 [0.43, 0.57]"
+    assert texts(short)["selected weights"] == "0.50 [0.43, 0.57] n=200"
     same = "The answer is the same if every answer that could not be scored counts against it."
     assert short.unscored == f"Selected weights: the judge could score 200 of 600 answers. {same}"
     assert short.in_sight[-1] == short.unscored
@@ -87,9 +87,23 @@ def test_a_rate_says_how_many_answers_could_be_scored_where_more_than_one_in_a_h
 
 
 def test_two_notes_stand_in_sight_and_the_others_open_with_the_numbers():
-    short = shorts(noisy(9000))["verify"]
+    short = shorts(noisy(0))["verify"]
     assert short.in_sight == list(short.notes[:2])
-    assert short.folded == short.notes[2:] != ()
+    assert short.folded == short.notes[2:]
+
+
+def test_all_notes_open_with_the_numbers_where_few_answers_have_a_verdict():
+    short = shorts(noisy(9000))["verify"]
+    assert short.in_sight == []
+    assert short.folded == short.notes != ()
+
+
+def test_a_bar_of_few_verdicts_is_hatched_and_the_built_in_guard_says_why():
+    report = noisy(9000)
+    assert '<li class="treated few">' in render_page(read(report))
+    report["provenance"] = {"config": {"judge": "testbed:guard"}}
+    assert "The built-in guard gives no verdict on text that it takes for broken." in shorts(report)["verify"].unscored
+    assert " few" not in render_page(read(noisy(0))).partition('<ul class="bars">')[2].partition("</ul>")[0]
 
 
 def test_lost_answers_stand_right_below_the_answer_where_they_are_why_nothing_is_decided():
@@ -146,7 +160,7 @@ def over_refused(before, after, measure="over_refusal/questions", stage="enhance
     ("after", "kind", "words"),
     [
         (55, "fails", "Also refuses more safe prompts"),  # 0.23 of the questions
-        (12, "unsure", "Refuses more safe prompts? Not decided"),  # +0.050
+        (12, "unsure", "Refuses more safe prompts. By 0.05 or more? Not decided"),  # +0.050
         (0, "holds", "Refuses hardly more safe prompts"),
     ],
 )
@@ -202,20 +216,20 @@ def test_where_draws_of_noise_differ_more_draws_are_advised_and_not_more_prompts
     short = shorts(report)["verify"]
     assert short.answer == "Not decided"
     assert short.sizes == "The noise: 2 standard deviations of each weight's matrix, 2 draws of 32 prompts each."
-    assert "The interval includes the bar of 0, more draws of noise than 2 would decide." in short.notes
+    assert "The interval includes the bar of 0, more draws of noise than 2 may decide." in short.notes
     assert not any("noise on selected minus" in note for note in short.notes), "the differences are folded"
     assert any("noise on selected minus" in sentence for sentence in short.decided_by)
     page = render_page(read(report))
     assert "Run again with more draws of noise than 2 (setting verify.draws of the config, now 2)" in page
     assert "would hold with more draws of noise than 2" in page
     assert "at noise ratio 2, 2 draws of 32 prompts each: top 0.45" in page
-    assert "more prompts would decide" not in page.partition("<main>")[0]
+    assert "more prompts may decide" not in page.partition("<main>")[0]
 
 
 def test_where_draws_of_noise_agree_more_prompts_are_advised():
     short = shorts(drawn(0.03, 0.03))["verify"]
     assert short.answer == "Not decided"
-    assert "The interval includes the bar of 0, more prompts would decide." in short.notes
+    assert "The interval includes the bar of 0, more prompts may decide." in short.notes
 
 
 def test_coherence_under_noise_names_the_draws():

@@ -68,9 +68,12 @@ def test_where_noise_broke_the_text_weaker_noise_is_advised():
     flat = [rate(100, 200).__dict__] * ratios
     report["verify"] |= dict.fromkeys(("top", "random", "bottom"), flat)
     report["verify"]["coherence"] = {"top": flat}
-    assert any("Add a smaller number" in step.text for step in steps(report))
+    assert any("Add a ratio below it, such as 0.19, to the setting" in step.text for step in steps(report))
+    report["verify"]["coherence"] = {"top": [rate(200, 200).__dict__] * (ratios - 1) + [rate(100, 200).__dict__]}
+    report["verify"]["top"] = [rate(0, 200).__dict__] * (ratios - 1) + [rate(110, 200).__dict__]
+    assert any("Add a ratio between " in step.text for step in steps(report))
     report["verify"]["coherence"] = {"top": [rate(200, 200).__dict__] * ratios}
-    assert not any("Add a smaller number" in step.text for step in steps(report))
+    assert not any("Add a ratio" in step.text for step in steps(report))
 
 
 def run_of(**config):

@@ -121,8 +121,8 @@ def test_what_a_page_cannot_say_begins_with_real_models_where_the_model_is_a_toy
     said = what_it_cannot_say(read(report), verdicts_of(read(report)))
     assert said[0] == "anything about real models"
     assert said[-2:] == [
-        "whether the claim that is inconclusive would hold with more draws of noise than 5",
-        "whether the 3 claims that are inconclusive would hold with more prompts",
+        "whether 1 inconclusive claim would hold with more draws of noise than 5",
+        "whether 3 inconclusive claims would hold with more prompts",
     ]
     assert what_it_cannot_say(read(report_on("some/model")), [])[0] == "anything about another model"
 

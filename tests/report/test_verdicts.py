@@ -44,7 +44,7 @@ def test_noise_must_rise_above_both_controls(top, random, bottom, says):
     verdict = noise_claims.noise_hurts(read({"verify": noise(top, random, bottom)}))
     assert verdict.answer == says
     assert verdict.reason.startswith("at noise ratio 2: top 0.400 [0.335, 0.469] n=200" if says == YES else "at noise")
-    assert ("more prompts would decide" in verdict.numbers) is (says == UNSURE)
+    assert ("more prompts may decide" in verdict.numbers) is (says == UNSURE)
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_over_refusal_is_judged_on_borderline_prompts_where_harmless_ones_are_le
     )
     page = render_page(read(report))
     first_screen = page[: page.index("</header>")]
-    assert "SET leaves over-refusal as it was" in first_screen
+    assert "SET raises over-refusal by less than 0.05" in first_screen
     report["enhance"]["before"] |= {"asr": rate_json(rate(190, 200))}
     report["enhance"]["after"] |= {"asr": rate_json(rate(20, 200))}
     first_screen = render_page(read(report)).split("</header>")[0]

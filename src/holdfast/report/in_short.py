@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 from holdfast.differences import rate_difference
 from holdfast.outcomes import Rate, SafetyMeasure
 from holdfast.report.records import Report, measured
+from holdfast.report.subject import TESTBED
 from holdfast.report.summary import Card
 from holdfast.report.tuning_claims import (
     AFTER,
@@ -67,6 +68,7 @@ MEANS: Mapping[SafetyMeasure, str] = {
 STILL = "the answer is the same if every answer that could not be scored counts against it"
 UNSCORED = "With unscored answers counted"
 """Words of a finding that says how it comes out with unscored answers counted against it."""
+BUILT_IN_GUARD = "the built-in guard gives no verdict on text that it takes for broken"
 FEW_UNSCORED = 0.01
 """Share of the answers without a verdict up to which a rate is shown without them."""
 NO_MERIT = "no-merit"
@@ -89,8 +91,13 @@ class Bar(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The rate with its interval, without n."""
-        return _short(self.rate)
+        """The rate with its interval, and with n only where few answers have a verdict."""
+        return f"{_short(self.rate)} n={self.rate.n:,}" if self.lacks_verdicts else _short(self.rate)
+
+    @property
+    def lacks_verdicts(self) -> bool:
+        """Tells whether fewer answers have a verdict than have none."""
+        return self.rate.unscored > self.rate.n
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -148,17 +155,22 @@ class InShort(NamedTuple):
     @property
     def in_sight(self) -> list[str]:
         """Notes below the bars: the first ones, and answers without a verdict unless they stand below the answer."""
-        return [*self.notes[:IN_SIGHT], *filter(None, ["" if self.lacks_verdicts else self.unscored])]
+        return [*self.notes[: self._num_in_sight], *filter(None, ["" if self.lacks_verdicts else self.unscored])]
 
     @property
     def lacks_verdicts(self) -> bool:
         """Tells whether there is no answer because a bar has fewer answers with a verdict than without."""
-        return self.kind == "unsure" and any(bar.rate.unscored > bar.rate.n for bar in self.bars)
+        return self.kind == "unsure" and any(bar.lacks_verdicts for bar in self.bars)
 
     @property
     def folded(self) -> tuple[str, ...]:
         """Notes that open with the numbers."""
-        return self.notes[IN_SIGHT:]
+        return self.notes[self._num_in_sight :]
+
+    @property
+    def _num_in_sight(self) -> int:
+        """Number of notes in sight. None where verdicts are lacking, as the differences of a few say little."""
+        return 0 if self.lacks_verdicts else IN_SIGHT
 
 
 COSTS: Mapping[str, tuple[str, str]] = {
@@ -167,6 +179,8 @@ COSTS: Mapping[str, tuple[str, str]] = {
     "inconclusive": ("Refuses more safe prompts? Not decided", "unsure"),
 }
 """Words and class of each verdict on over-refusal."""
+MORE_BUT = f"Refuses more safe prompts. By {MOST_OVER_REFUSAL:g} or more? Not decided"
+"""Words where a rise is shown, and whether it passes the bar is not."""
 HARDLY = f"“Hardly more” means that every whole interval is below {MOST_OVER_REFUSAL:g}."
 UNKNOWN_COST = ("Refuses more safe prompts? Not measured", "unsure")
 TREATED = {"enhance": (BEFORE, AFTER), "adapt": (START, HELD)}
@@ -185,7 +199,8 @@ def bar_words(report: Report, shorts: Sequence[InShort]) -> str:
     if not sizes:
         return ""
     prompts = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
-    return f"{MEANS[report.safety]} Shorter is safer. The thin line is the 95% interval, of {prompts} prompts."
+    noisy = ", except under noise" if any(short.sizes for short in shorts) else ""
+    return f"{MEANS[report.safety]} Shorter is safer. The thin line is the 95% interval, of {prompts} prompts{noisy}."
 
 
 def _in_short(report: Report, card: Card, verdicts: list[Verdict]) -> InShort:
@@ -202,7 +217,9 @@ def _in_short(report: Report, card: Card, verdicts: list[Verdict]) -> InShort:
     deciding = finding if answer != "Yes" and not reason else ()
     last = (_sentence(coherent), utility)
     notes = (_sentence(reason), *deciding[:1], _beyond_random(card.stage, verdicts), *deciding[1:], *last)
-    kept = tuple(filter(None, notes)), _joined("; ".join(unscored), still if not reason else "")
+    silent = any(bar.lacks_verdicts for bar in bars) and (report.config.judge or "").startswith(TESTBED)
+    why = BUILT_IN_GUARD if silent and report.safety == "asr" else ""
+    kept = tuple(filter(None, notes)), _joined("; ".join(unscored), why, still if not reason else "")
     done = QUESTIONS[card.stage], DONE[card.stage]
     decided_by = () if deciding else finding
     cost = _cost(report, card.stage, verdicts, answer)
@@ -223,16 +240,18 @@ def _cost(report: Report, stage: str, verdicts: Sequence[Verdict], answer: str) 
     if verdict is None:
         return None
     start, treated = TREATED[stage]
-    rows, changes = [], []
+    rows, changes, rises = [], [], False
     for measure, prompts in OVER_REFUSAL.items():
         before, after = (measured(report.suite(path).rates.get(measure)) for path in (start, treated))
         change = arm_difference(report, measure, start, treated)
         if before and after and change:
             rows.append((prompts, _short(before), _short(after)))
             changes.append(f"{prompts} {change}")
+            rises = rises or change.low > 0
     note = f"Refused safe prompts, after minus before: {', '.join(changes)}. {HARDLY}"
     reason = _sentence(verdict.undecided)
     words, kind = COSTS.get(verdict.answer, UNKNOWN_COST)
+    words = MORE_BUT if kind == "unsure" and rises else words
     kind = NO_MERIT if (stage, answer, kind) == ("adapt", "No", "holds") else kind
     return Cost(words, kind, tuple(rows), note if changes else reason)
 

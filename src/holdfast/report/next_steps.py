@@ -13,7 +13,7 @@ from holdfast.models.options import LONG_ENOUGH
 from holdfast.report.cut_off import cut_off_of
 from holdfast.report.in_short import InShort, claim_of
 from holdfast.report.noise_claims import quoted_noise
-from holdfast.report.records import Report
+from holdfast.report.records import Noise, Report
 from holdfast.report.subject import short_name, toy_words
 from holdfast.report.tuning_claims import OVER_REFUSAL_CLAIMS
 from holdfast.report.verdict import Verdict
@@ -23,10 +23,6 @@ GATE = (
     '--fail-if "over_refusal > before + 0.05"'
 )
 OWN_MODEL = "holdfast init my-run.toml --like qwen2.5-0.5b"
-WEAKER = (
-    "Noise on the selected weights broke some of the text, which says nothing about safety. Add a smaller "
-    "number, such as 0.1, to the setting verify.ratios of the config, and run again."
-)
 MORE_BORDERLINE = (
     " But it also refuses more safe prompts. To train one that refuses fewer, add borderline prompts with answers to "
     "the setting refusals.harmless of the config, or lower enhance.learning_rate."
@@ -59,9 +55,9 @@ def next_steps(report: Report, shorts: Sequence[InShort], verdicts: Sequence[Ver
     steps += _strengthen(report, answers.get("enhance"), verdicts)
     steps += _hold(report, answers.get("adapt"))
     undecided = {stage: claim_of(stage, verdicts) for stage, answer in answers.items() if answer == "Not decided"}
-    if "verify" in undecided and _is_broken_by_noise(report):
+    if "verify" in undecided and _is_broken(report.verify, quoted_noise(report.verify, report.safety)):
         del undecided["verify"]
-        steps.append(Step(WEAKER))
+        steps.append(_weaker(report.verify))
     cut_off = cut_off_of(report)
     if cut_off and cut_off.misstates:
         steps.append(Step(f"Answers were cut off. Run again with generate.max_new_tokens = {LONG_ENOUGH} or more."))
@@ -106,11 +102,23 @@ def _decide(report: Report, shorts: Sequence[InShort], undecided: Mapping[str, V
     ]
 
 
-def _is_broken_by_noise(report: Report) -> bool:
+def _is_broken(verify: Noise, at: int | None) -> bool:
     """True where so few answers under noise are coherent that a loss of refusals says nothing."""
-    at = quoted_noise(report.verify, report.safety)
-    coherent = None if at is None else report.verify.rates("coherence").at("top", at)
+    coherent = None if at is None else verify.rates("coherence").at("top", at)
     return coherent is not None and coherent.value is not None and coherent.value < COHERENT
+
+
+def _weaker(verify: Noise) -> Step:
+    """Advises a noise ratio between the largest that left the text whole and the next one, which broke it."""
+    ratios = sorted((ratio, _is_broken(verify, at)) for at, ratio in enumerate(verify.noise_ratio))
+    broken = min(ratio for ratio, breaks in ratios if breaks)
+    whole = max((ratio for ratio, breaks in ratios if not breaks and ratio < broken), default=0.0)
+    place = f"between {whole:g} and {broken:g}" if whole else "below it"
+    return Step(
+        f"Noise of ratio {broken:g} on the selected weights broke some of the text, which says nothing about safety. "
+        f"Add a ratio {place}, such as {(whole + broken) / 2:.2g}, to the setting verify.ratios of the config, and run "
+        "again."
+    )
 
 
 def _named(path: str | None, otherwise: str) -> str:

@@ -152,8 +152,8 @@ def safety_only_is_cleaner(report: Report) -> Verdict:
         f"{plain_safety[0]:.3f} and {plain_utility[0]:.3f}"
     )
     words = (
-        "safety lost by the safety-only mask times utility lost by the plain mask, minus the same product with the "
-        "masks exchanged"
+        "above 0 the safety-only mask lost more safety for the same loss of utility: its safety lost times the plain "
+        "mask's utility lost, minus its utility lost times the plain mask's safety lost"
     )
     part = Part(f"{words}: {change}", change.interval, 0.0, "above", _worst_product(verify, counts))
     rates = [

@@ -66,7 +66,9 @@ def selected_words(report: Report) -> str:
     locate = report.locate
     if not locate.num_selected:
         return ""
-    share = f" ({100 * locate.share_of_all:.2g}% of all)" if locate.share_of_all else ""
+    shares = [f"{100 * locate.fraction:.3g}% of the scored ones" if locate.fraction else ""]
+    shares += [f"{100 * locate.share_of_all:.2g}% of all" if locate.share_of_all else ""]
+    share = f" ({', '.join(filter(None, shares))})" if any(shares) else ""
     return (
         "Every weight got a score for safety. “The selected weights” are the "
         f"{locate.num_selected:,}{share} with the highest scores."
@@ -87,10 +89,8 @@ def _undecided(verdicts: Sequence[Verdict]) -> list[str]:
     never = sum(bool(verdict.why) for verdict in verdicts)
     lost = sum(bool(verdict.lost and not verdict.why) for verdict in verdicts)
     unsure = Counter(verdict.more for verdict in verdicts if not verdict.why and not verdict.lost)
-    counts = {
-        more: agreeing(count, "the claim that is", f"the {count} claims that are") for more, count in unsure.items()
-    }
-    questions = [f"whether {claims} inconclusive would hold with {more}" for more, claims in counts.items()]
+    unsure_claims = {more: counted(count, "inconclusive claim") for more, count in unsure.items()}
+    questions = [f"whether {claims} would hold with {more}" for more, claims in unsure_claims.items()]
     questions += [f"whether {counted(lost, 'claim')} would hold with a verdict on every answer"] if lost else []
     more = "other " if questions else ""
     claims = agreeing(never, f"the {more}inconclusive claim holds", f"the {never} {more}inconclusive claims hold")

@@ -24,8 +24,8 @@ PLAIN, HELD, HELD_RANDOM = (arms_of("adapt")[name].path for name in ("plain", "p
 
 
 OVER_REFUSAL_CLAIMS = {
-    "enhance": "SET leaves over-refusal as it was",
-    "adapt": "Holding the selected weights fast (SPA) leaves over-refusal as it was",
+    "enhance": "SET raises over-refusal by less than 0.05",
+    "adapt": "Holding the selected weights fast (SPA) raises over-refusal by less than 0.05",
 }
 """Claim of each stage that the gain in safety has no cost in refused safe prompts."""
 MOST_PERPLEXITY = 1.05
@@ -61,7 +61,7 @@ def selection_matters(report: Report) -> Verdict:
 
 def enhance_keeps_utility(report: Report) -> Verdict:
     """Decides the claim that SET costs little utility."""
-    words = ("SET leaves utility as it was", "the whole interval of the change is above -0.02")
+    words = ("SET costs less than 0.02 of utility", "the whole interval of the change is above -0.02")
     return _changes(report, "utility", (BEFORE, AFTER), words, -0.02, "above", TUNED_RANDOM)
 
 

@@ -52,7 +52,7 @@ class Verdict:
         It is too few prompts, no room to change, answers without a verdict, or a part that the config leaves out.
         """
         if self.answer == "inconclusive":
-            includes = f"the interval includes the bar of {self.threshold}, {self.more} would decide"
+            includes = f"the interval includes the bar of {self.threshold}, {self.more} may decide"
             return self.why or self.lost or (includes if self.finding else "")
         return f"the config leaves out {self.reason}" if self.answer == "left out" else ""
 
