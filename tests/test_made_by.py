@@ -83,6 +83,13 @@ def test_the_summary_names_model_objectives_and_prompts_once():
     assert summary({"selector": "random", "seed": 0, "fraction": 0.01}) == {"selector": "random", "seed": "0"}
 
 
+def test_the_summary_of_a_joined_mask_names_the_operation_and_the_selectors():
+    masks = [{"selector": "top", "scores": {"objective": "utility"}}, {"selector": "random", "seed": 0}]
+    found = summary({"operation": "difference", "masks": masks})
+    assert found["operation"] == "difference: in the first mask, and in none of the others"
+    assert (found["selector"], found["objective"]) == ("top, random", "utility")
+
+
 def test_a_base_is_named_by_its_model_where_that_is_known():
     assert named_base({"scores": made_from({})}, "abc" * 20) == "'org/m' (fingerprint abcabcabcabc)"
     assert named_base({}, "abc" * 20) == "fingerprint abcabcabcabc"

@@ -16,6 +16,12 @@ Meta = Mapping[str, object]
 UTILITY = "utility"
 UNKNOWN_OBJECTIVES = (None, "response_likelihood")
 """Objectives that could mean safety or utility: none recorded, or the name of both likelihoods in earlier versions."""
+OPERATIONS = {
+    "union": "union: in any of the masks",
+    "intersection": "intersection: in all of the masks",
+    "difference": "difference: in the first mask, and in none of the others",
+}
+"""What a joined mask selects, by the operation that joined masks."""
 HASH_BYTES = 6
 """Bytes kept of each prompt's hash. For two sets of 10,000 prompts the chance of any false match is 4e-7."""
 
@@ -148,7 +154,8 @@ def maker_words(made_by: Meta) -> str:
 def summary(made_by: Meta) -> dict[str, str]:
     """Summarizes a file's provenance for display.
 
-    It lists the model, a mask's selector and seed, the objective and method of the scores, and the prompts.
+    It lists the model, the operation that joined masks, a mask's selector and seed, the objective and method of the
+    scores, and the prompts.
     """
     likes = [_like_words(entry) for name, entry in _entries(made_by) if name == "like"]
     own = _without_like(made_by)
@@ -156,7 +163,8 @@ def summary(made_by: Meta) -> dict[str, str]:
     sets = [f"{entry.get('name', 'without a name')} ({entry.get('count')})" for entry in _prompt_sets(own)]
     texts = {
         "model": model_name(made_by),
-        "selector": _joined([made_by.get("selector")]),
+        "operation": OPERATIONS.get(str(made_by.get("operation"))),
+        "selector": _joined(_selectors(made_by)),
         "seed": _joined([made_by.get("seed")]) if "selector" in made_by else None,
         "like": _joined(likes),
         "objective": _joined(entry.get("objective") for entry in scores),
@@ -165,6 +173,13 @@ def summary(made_by: Meta) -> dict[str, str]:
         "holdfast": _joined(entry.get("holdfast") for entry in (made_by, *scores)),
     }
     return {name: text for name, text in texts.items() if text}
+
+
+def _selectors(made_by: Meta) -> list[object]:
+    """Lists the selector of a mask, or those of the masks that an operation joined, in their order."""
+    masks = made_by.get("masks")
+    joined = masks if isinstance(masks, Sequence) else [made_by]
+    return [one.get("selector") for one in joined if isinstance(one, Mapping)]
 
 
 def _like_words(entry: Meta) -> str:

@@ -19,6 +19,7 @@ from holdfast.commands.parameters import (
     Steer,
     Suite,
 )
+from holdfast.commands.some_prompts import require_prompts
 from holdfast.endings import require_ending
 from holdfast.evaluate.other_forms import form_line, is_served
 from holdfast.intervene.edit.options import SteeringOptions
@@ -84,6 +85,7 @@ def evaluate(
     once = Once(exist_ok, "evaluate", out, out, locals())
     if once.says_done(json):
         return
+    require_prompts(suite)
     require_readable(*suite.names)
     from holdfast.evaluate.lm_eval_tasks import LmEvalOptions
     from holdfast.pipeline.recipe import Recipe

@@ -10,6 +10,7 @@ from rich.table import Table
 from holdfast.commands.console import Json, show, shown_progress, table, unless_quiet, warn
 from holdfast.commands.parameters import Generation, Judging, SafetyJudge, Seed, Steer, Suite, Verify
 from holdfast.commands.rates import rate_cells
+from holdfast.commands.some_prompts import require_prompts
 from holdfast.config import Options
 from holdfast.counts import counted
 from holdfast.evaluate.measured import measured_rates
@@ -88,6 +89,8 @@ def verify(
     json
         Print one JSON object in place of tables.
     """
+    if refusals is None:
+        require_prompts(suite, "--refusals")
     require_readable(*suite.names)
     require_readable(refusals, responses="refusals")
     if verified.project_out is not None or verified.zero:
@@ -176,7 +179,9 @@ def why_no_loss(untouched: "Evaluation") -> list[str]:
     from holdfast.evaluate.verified import no_loss_possible
 
     notes = no_loss_possible(untouched)
-    remedy = "The perplexity of given refusals can show one: --refusals."
+    is_given = "perplexity/refusals" in measured_rates(untouched)
+    shown = "above can show one." if is_given else "can show one: --refusals."
+    remedy = f"The perplexity of given refusals {shown}"
     return [f"{note} {remedy}" if note.endswith("loss of safety.") else note for note in notes]
 
 
