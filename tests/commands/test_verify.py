@@ -32,6 +32,8 @@ def test_a_model_that_refuses_nothing_is_said_to_have_no_safety_to_lose():
     unjudged = evaluation(**{"refusal/harmful": Rate(0.0, 0.0, 0.49, 4)})
     assert "refused 0 of 4" in str(why_no_loss(unjudged))
     assert why_no_loss(aligned()) == []
+    measured = replace(unsafe, groups={**unsafe.groups, "perplexity/refusals": Rate(3.0, 2.0, 4.0, 8)})
+    assert "given refusals above can show one" in str(why_no_loss(measured))
 
 
 def test_a_model_that_answers_no_question_is_said_to_have_no_utility_to_lose():
