@@ -4,7 +4,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from holdfast.arguments import checked_call, require_choice, require_rate, require_seed, require_steps
+from holdfast.arguments import checked_call, require_choice, require_rate, require_seed, require_share, require_steps
 
 
 @checked_call
@@ -76,3 +76,20 @@ def test_a_seed_is_a_whole_number_that_every_generator_takes(given):
     with pytest.raises(ValueError, match=r"^seed is .*; give a whole number from 0 to 4294967295\.$"):
         require_seed(given)
     require_seed(2**32 - 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "remedy"),
+    [
+        (0, "give a number such as 0.01"),
+        (-1, "give a number such as 0.01"),
+        (1, "write 5% as 0.05"),
+        (math.nan, "give a number such as 0.01"),
+        (True, "give a number such as 0.01"),
+        ("1%", "give a number such as 0.01"),
+    ],
+)
+def test_a_share_lies_above_0_and_below_1(given, remedy):
+    with pytest.raises(ValueError, match=f"is not a share above 0 and below 1; {remedy}"):
+        require_share("fraction", given)
+    require_share("fraction", np.float32(0.01))

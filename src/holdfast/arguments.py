@@ -135,6 +135,14 @@ def require_rate(name: str, given: object) -> None:
         raise ValueError(f"{name}={given!r} is not a rate from 0 to 1; {remedy}.")
 
 
+def require_share(name: str, given: object) -> None:
+    """Raises ValueError when an argument is no share, which is a number above 0 and below 1."""
+    number = float(given) if isinstance(given, Real) and not isinstance(given, bool) else math.nan
+    if not 0 < number < 1:
+        remedy = "write 5% as 0.05" if number >= 1 else "give a number such as 0.01"
+        raise ValueError(f"{name}={given!r} is not a share above 0 and below 1; {remedy}.")
+
+
 def require_name(given: object, what: str, remedy: str) -> None:
     """Raises ValueError when an argument is neither a name nor a path."""
     if not isinstance(given, str | Path):

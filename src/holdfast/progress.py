@@ -1,14 +1,15 @@
 """Progress of long work: a callable that takes a label, the steps done and the number of steps."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from time import monotonic
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 from holdfast.arguments import checked_call
 
+Item = TypeVar("Item")
 hidden: ContextVar[bool] = ContextVar("hidden", default=False)
 """True where the command line shows no progress (`--quiet`)."""
 
@@ -26,6 +27,14 @@ def step(progress: Progress, label: str) -> Iterator[None]:
     progress(label, 0, 1)
     yield
     progress(label, 1, 1)
+
+
+def steps_of(progress: Progress, label: str, items: Sequence[Item]) -> Iterator[Item]:
+    """Yields the items, and reports how many are done: before the first one and after each."""
+    progress(label, 0, len(items))
+    for done, item in enumerate(items, start=1):
+        yield item
+        progress(label, done, len(items))
 
 
 def silent(label: str, done: int, total: int) -> None:

@@ -46,6 +46,8 @@ def test_three_masks_are_joined_and_their_overlaps_printed_beside_chance(combine
     ]
     assert result["overlap"][0]["iou"] == first.iou(second) > 0
     assert result["overlap"][0]["iou_low"] < result["overlap"][0]["iou"] < result["overlap"][0]["iou_high"]
+    counts = [result["overlap"][0][key] for key in ("num_first", "num_second", "num_both")]
+    assert counts == [len(first), len(second), len(first & second)]
     assert result["overlap"][1]["iou"] == 0
     assert result["overlap"][0]["random_iou"] == pytest.approx(0.1 / (2 - 0.1))
 
@@ -65,16 +67,16 @@ def test_overlaps_are_printed_where_nothing_is_written_or_left(combine, masks, t
     assert call(["combine", "union", first, bottom]) == 0
     said = capsys.readouterr().out
     assert "Not written, as there is no --out." in said
-    assert "0.053" in said
+    assert "0.0526" in said
     assert call(["combine", "intersection", first, bottom]) == 0
     said = capsys.readouterr().out
-    assert "Overlap" in said
+    assert "How much the masks share" in said
     assert "The intersection selects no weight." in said
     assert call(["combine", "intersection", first, bottom, "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert (result["num_selected"], result["overlap"][0]["iou"]) == (0, 0.0)
     assert combine("intersection", first, bottom) == 2
-    assert "Overlap" in capsys.readouterr().out
+    assert "How much the masks share" in capsys.readouterr().out
     assert not (tmp_path / "out.safetensors").exists()
 
 
@@ -97,7 +99,37 @@ def test_size_and_overlap_are_shown_as_tables(combine, masks, capsys):
     said = capsys.readouterr().out
     size = len(load_mask(masks[0]) & load_mask(masks[1]))
     assert f"{size} weights selected: {share_words(size, 1000)} of the scored" in said
-    assert "0.053" in said  # 0.1 / 1.9
+    assert "0.0526" in said  # 0.1 / 1.9
+
+
+def test_how_much_two_masks_share_is_printed_before_what_was_written(combine, masks, capsys):
+    assert combine("union", *masks[:2]) == 0
+    said = capsys.readouterr().out
+    first, second = (load_mask(path) for path in masks[:2])
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in said.splitlines() if line.startswith("│")]
+    assert rows[:5] == [
+        ["first mask", str(masks[0])],
+        ["second mask", str(masks[1])],
+        ["weights in the first", "100"],
+        ["weights in the second", "100"],
+        ["weights in both", str(len(first & second))],
+    ]
+    assert [row[0] for row in rows[5:8]] == [
+        "IoU [interval over matrices]",
+        "IoU of two random masks of these sizes",
+        "IoU of two random masks of these sizes in every tensor",
+    ]
+    assert said.startswith("How much the masks share")
+    assert said.index("What they share by layer") < said.index(f"{len(first | second)} weights selected")
+
+
+def test_of_three_masks_every_two_have_a_line(combine, masks, capsys):
+    assert combine("union", *masks) == 0
+    said = capsys.readouterr().out
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in said.splitlines() if line.startswith("│")]
+    pairs = [(masks[0], masks[1]), (masks[0], masks[2]), (masks[1], masks[2])]
+    assert [row[:4] for row in rows[:3]] == [[*map(str, pair), "100", "100"] for pair in pairs]
+    assert "What they share by layer" not in said
 
 
 @pytest.mark.parametrize(
@@ -145,9 +177,9 @@ def test_two_masks_overlap_by_layer_and_component():
     first, second = mask(a0=[0, 1], b1=[0]), mask(a0=[1, 2], a1=[3])
     # Of 4 entries each with density 1/2, random masks share 1/4 of all and cover 3/4; a part with none shares nothing.
     assert overlap_by_component(first, second) == [
-        (0, "a", 1 / 3, pytest.approx(1 / 3)),
-        (1, "a", 0.0, 0.0),
-        (1, "b", 0.0, 0.0),
+        (0, "a", 2, 2, 1, 1 / 3, pytest.approx(1 / 3)),
+        (1, "a", 0, 1, 0, 0.0, 0.0),
+        (1, "b", 1, 0, 0, 0.0, 0.0),
     ]
 
 
@@ -160,7 +192,7 @@ def test_of_many_components_the_terminal_shows_those_with_most_weights(tmp_path,
     shown = capsys.readouterr().out
     assert "the 12 of 20 with most weights (--json has all)" in shown
     rows = shown.partition("with most weights")[2].splitlines()
-    layers = [line.split("│")[1].strip() for line in rows if "up_proj" in line]
+    layers = [line.split("│")[1].strip() for line in rows if line.startswith("│") and "up_proj" in line]
     assert layers == [str(layer) for layer in range(8, 20)]
     assert call(["combine", "union", str(tmp_path / "a"), str(tmp_path / "b"), "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["overlap_by_component"]) == 20

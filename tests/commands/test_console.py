@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -34,7 +35,7 @@ def test_a_step_that_takes_long_is_told_of_while_it_lasts(capsys, monkeypatch):
     assert first == "scoring 0/9"
     assert set(lines[:ended]) == {"scoring 0/9, 0 s so far", "scoring 0/9, 1 s so far"} & set(lines[:ended])
     assert ended > 0
-    after = {f"working: scoring ended {seconds} s ago" for seconds in (0, 1)}
+    after = {f"the step after scoring, {seconds} s so far" for seconds in (0, 1)}
     assert set(lines[ended + 1 :]) <= after
     assert lines[ended + 1 :]
     time.sleep(0.1)
@@ -53,6 +54,20 @@ def test_the_step_that_runs_is_named_and_not_the_count_that_was_told_last(capsys
         time.sleep(0.3)
     lines = capsys.readouterr().err.splitlines()
     assert set(lines) == {"enhance top, 0 s so far"}
+
+
+def test_every_line_of_a_running_step_names_it_and_says_how_long_it_has_run(capsys, monkeypatch):
+    monkeypatch.setattr(console, "SECONDS_OF_SILENCE", 0.02)
+    monkeypatch.setattr(console, "SECONDS_BETWEEN_LINES", 0.0)
+    with shown_progress() as progress:
+        for done in range(4):
+            progress("scoring", done, 4)
+            time.sleep(0.1)
+        progress("scoring", 4, 4)
+    first, *between, last = capsys.readouterr().err.splitlines()
+    assert (first, last) == ("scoring 0/4", "scoring 4/4")
+    assert len(between) > 5
+    assert all(re.fullmatch(r"scoring [0-3]/4, 0 s so far(, \d s left)?", line) for line in between), between
 
 
 def run(code, **how):
@@ -85,9 +100,14 @@ def test_the_time_left_is_told_once_a_twentieth_is_done(monkeypatch, capsys):
     for done in (0, 1, 14, 15):
         lines("fingerprints", done, 291)
     said = capsys.readouterr().err.splitlines()
-    assert [line for line in said if "left" not in line] == [f"fingerprints {done}/291" for done in (0, 1, 14)]
-    assert said[-1].startswith("fingerprints 15/291, ")
-    assert said[-1].endswith(" s left")
+    assert [re.sub(r"\d+ s", "N s", line) for line in said] == [
+        "fingerprints 0/291",
+        "fingerprints 1/291, N s so far",
+        "fingerprints 14/291, N s so far",
+        "fingerprints 15/291, N s so far, N s left",
+    ]
+    elapsed, left = (int(number) for number in re.findall(r"(\d+) s ", said[-1]))
+    assert left == pytest.approx(elapsed * 276 / 15, abs=1)
     bars = RichProgress(console._TimeLeft())
     task = bars.add_task("fingerprints", total=291)
     bars.update(task, completed=14)

@@ -22,6 +22,7 @@ NEEDED = {
     "edit": ("MODEL", "--mask", "M", "--out", "O"),
     "compare": ("A", "B"),
     "reproduce": ("FILE",),
+    "show": ("FILE",),
     "score": ("MODEL", "--prompts", "P", "--out", "O"),
     "verify": ("MODEL", "--mask", "M", "--harmful", "H", "--out", "O"),
     "direction find": ("MODEL", "--positive", "P", "--negative", "N", "--out", "O"),

@@ -62,6 +62,40 @@ def test_scores_show_their_largest_and_their_mean(tmp_path, capsys):
     assert sum(record["share_of_score"] for record in result["by_component"]) == pytest.approx(1)
 
 
+def test_scores_show_the_share_that_is_given(tmp_path, capsys):
+    path = write_scores(tmp_path / "scores.safetensors")
+    code, out, _ = told(capsys, path, "--fraction", "0.25", "--out", tmp_path / "map.html")
+    assert code == 0
+    assert re.search(r"Where the largest scores are: 2\d\d of 1,000 \(2\d\.\d%\)", out)
+    assert "largest 25%" in (tmp_path / "map.html").read_text()
+    assert json.loads(told(capsys, path, "--fraction", "0.25", "--json")[1])["fraction"] == 0.25
+    assert json.loads(told(capsys, path, "--json")[1])["fraction"] == 0.01
+
+
+@pytest.mark.parametrize("name", ["mask.safetensors", "patch.safetensors", "direction.safetensors", "evaluation.json"])
+def test_a_fraction_of_another_file_than_scores_is_refused_before_it_is_read(name, folder, capsys, monkeypatch):
+    save_direction(folder / "direction.safetensors", Direction(torch.ones(8), 2, 1.0, "base"))
+    monkeypatch.setattr("holdfast.commands.show.read_map", lambda *_: pytest.fail("the file was read"))
+    code, out, err = told(capsys, folder / name, "--fraction", "0.1", "--out", folder / "map.html")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "and --fraction is the share of scores to count; leave --fraction out, or give a file of scores." in err
+    assert not (folder / "map.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("fraction", "sentence"),
+    [
+        ("1", "--fraction. Must be < 1. Write 1% as 0.01."),
+        ("5%", "--fraction takes no percentage; give 0.05 in place of 5%."),
+        ("0.0001", "fraction 0.0001 of 1000 scored entries selects none; give at least 0.001."),
+    ],
+)
+def test_a_fraction_that_is_no_share_of_the_scores_is_one_sentence(fraction, sentence, tmp_path, capsys):
+    code, out, err = told(capsys, write_scores(tmp_path / "scores.safetensors"), "--fraction", fraction)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert sentence in err
+
+
 def test_an_evaluation_shows_rates_judge_settings_and_one_answer_of_each_kind(tmp_path, capsys):
     answers = [Answer(f"bad {at}", HOSTILE, Outcome("unsafe"), "asr", refusal=Outcome("complied")) for at in range(3)]
     answers.append(Answer("1 + 1", "x" * 500, Outcome.unscored("no verdict"), "utility"))

@@ -1,9 +1,11 @@
 """Pages of files and values from a script, and refusals in one sentence."""
 
+import re
+
 import pytest
 import torch
 
-from holdfast import Direction, Mask, save_direction, save_evaluation, save_mask, save_page
+from holdfast import Direction, Mask, Scores, save_direction, save_evaluation, save_mask, save_page, save_scores
 from tests.evaluate.constructed import SETTINGS, aligned
 
 MASK = Mask({"layers.0.a": torch.tensor([1])}, {"layers.0.a": (2, 2)}, "base", 4)
@@ -44,6 +46,31 @@ def test_an_existing_page_is_kept_unless_the_caller_allows_to_replace_it(tmp_pat
         save_page(tmp_path / "e.html", made())
     assert (tmp_path / "e.html").read_text() == "mine"
     save_page(tmp_path / "e.html", made(), overwrite=True)
+
+
+def test_a_page_of_scores_counts_the_share_that_is_given(tmp_path):
+    scores = Scores({"layers.0.a": torch.arange(1.0, 101.0).view(10, 10)}, "nats", "base", 100)
+    save_scores(tmp_path / "s.safetensors", scores)
+    save_page(tmp_path / "s.html", tmp_path / "s.safetensors", fraction=0.5)
+    assert "50 of 100 (50.0%) are 51 or more" in (tmp_path / "s.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("shown", "fraction", "sentence"),
+    [
+        (DIRECTION, 0.1, "to show Direction; leave the fraction out, or give the path of a file of scores"),
+        ("{tmp}/m.safetensors", 0.1, "to show a mask; leave the fraction out, or give the path of a file of scores"),
+        ("{tmp}/missing", 0.1, "missing' does not exist; check the path"),
+        ("{tmp}/m.safetensors", 5, "fraction=5 is not a share above 0 and below 1; write 5% as 0.05"),
+        ("{tmp}/m.safetensors", "1%", "fraction='1%' is not a share above 0 and below 1; give a number such as 0.01"),
+    ],
+)
+def test_a_fraction_that_nothing_takes_is_one_sentence(shown, fraction, sentence, tmp_path):
+    save_mask(tmp_path / "m.safetensors", MASK)
+    given = shown.format(tmp=tmp_path) if isinstance(shown, str) else shown
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        save_page(tmp_path / "page.html", given, fraction=fraction)
+    assert not (tmp_path / "page.html").exists()
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_every_draw_can_have_a_control_of_its_own(monkeypatch):
     assert len(found.control) == 3
 
 
-def test_evaluations_are_counted_as_they_end():
+def test_evaluations_are_counted_before_the_first_and_as_they_end():
     loaded, told = load_tiny(), []
     verify(
         loaded,
@@ -75,7 +75,7 @@ def test_evaluations_are_counted_as_they_end():
         draws=2,
         progress=lambda *step: told.append(step),
     )
-    assert told == [("evaluations under noise", done, 3) for done in (1, 2, 3)]
+    assert told == [("evaluations under noise", done, 3) for done in (0, 1, 2, 3)]
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,18 @@ def test_a_count_that_is_larger_than_a_masks_says_why(tmp_path):
     assert not read_map(path, "scores").note, "one of 100 is what select takes, too"
 
 
+@pytest.mark.parametrize("fraction", [0.05, 0.3])
+def test_the_share_that_is_given_is_counted(fraction, tmp_path):
+    scores = make_scores()
+    path = tmp_path / "scores.safetensors"
+    save_scores(path, scores)
+    found = read_map(path, "scores", fraction=fraction)
+    top = len(select_top(scores, TopOptions(fraction=fraction)))
+    assert top <= found.by_layer.whole.chosen <= 1.1 * top
+    assert found.by_layer.chosen == f"largest {100 * fraction:g}%"
+    assert found.note.startswith(f"about the largest {100 * fraction:g}%") or found.by_layer.whole.chosen == top
+
+
 def test_memory_of_scores_is_one_run(tmp_path, monkeypatch):
     path = tmp_path / "scores.safetensors"
     save_scores(path, make_scores())

@@ -91,6 +91,26 @@ def test_the_model_the_answers_with_their_controls_and_the_way_to_the_limits_are
     assert max(bottoms) < 900
 
 
+def test_the_three_figures_of_noise_stand_side_by_side_and_fill_the_width(tab, tmp_path):
+    report = full_report()
+    report["verify"]["coherence"] = report["verify"]["utility"]
+    path = tmp_path / "report.html"
+    path.write_text(render_page(read(report)), encoding="utf-8")
+    tab.open(path, 1280)
+    boxes = tab.value(
+        "[...document.querySelectorAll('#verify .three svg')].map(one => one.getBoundingClientRect().toJSON())"
+    )
+    section = tab.value("document.querySelector('#verify').getBoundingClientRect().toJSON()")
+    assert len(boxes) == 3
+    assert len({box["top"] for box in boxes}) == 1
+    assert (boxes[0]["left"], boxes[2]["right"]) == pytest.approx((section["left"], section["right"]), abs=1)
+    letters = tab.value(
+        "Math.min(...[...document.querySelectorAll('#verify .three text')].map("
+        "one => parseFloat(getComputedStyle(one).fontSize) * one.getScreenCTM().a))"
+    )
+    assert letters >= 10
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_colours_follow_the_reader(tab, page, scheme):
     tab.open(page, 1440, scheme)

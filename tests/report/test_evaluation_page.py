@@ -16,6 +16,12 @@ from holdfast.report.evaluation_page import (
 from tests.report.browser import CHROMIUM, browser
 from tests.report.sample import HOSTILE
 
+CELL_EDGES = """[...document.querySelectorAll('.headed table')].map(table => [...table.rows].map(row =>
+    [...row.cells].slice(1).map(cell => Math.round(cell.getBoundingClientRect().right))))"""
+"""Right edges of the cells of each row, without its first cell, table by table."""
+COMMANDS = """[...document.querySelectorAll('.next code > span')].map(word =>
+    [word.getClientRects().length, word.parentNode.scrollWidth > word.parentNode.clientWidth])"""
+"""Number of lines of each word of a command that browsers could break, and whether its box scrolls."""
 NONE = Rate(None, None, None, 0)
 MADE_BY = {
     "model": {"name": "some/model", "fingerprint": "ab" * 32},
@@ -94,6 +100,23 @@ def test_the_page_is_no_wider_than_a_phone(tmp_path):
     with browser(tmp_path / "profile") as tab:
         tab.open(path, 390)
         assert tab.value("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium: apt-get install chromium")
+def test_on_a_phone_numbers_stand_under_their_headers_and_no_word_of_a_command_is_broken(tmp_path):
+    large = Rate(2.4e9, 1.5e9, 2.9e12, 12800, 12800)
+    path = tmp_path / "page.html"
+    evaluation = made(perplexity=2.4e9, perplexity_rate=large)
+    path.write_text(render_evaluation_page(evaluation, EvaluationAbout("a/folder/" * 9 + "e.json")), encoding="utf-8")
+    with browser(tmp_path / "profile") as tab:
+        tab.open(path, 390)
+        assert tab.value("document.documentElement.scrollWidth") <= 390
+        edges = tab.value(CELL_EDGES)
+        commands = tab.value(COMMANDS)
+    assert len(edges) > 2
+    assert all(rows == [rows[0]] * len(rows) for rows in edges)
+    assert all(number_of_lines == 1 for number_of_lines, _ in commands)
+    assert any(scrolls for _, scrolls in commands), "the whole path can be read"
 
 
 def test_perplexities_are_rounded_and_those_of_refusals_have_a_table_of_their_own():

@@ -12,6 +12,11 @@ from holdfast.report.records import Component
 from tests.report.browser import CHROMIUM, browser
 from tests.report.sample import HOSTILE
 
+DIGITS = """[...document.querySelectorAll('figure svg g')].filter(cell => cell.querySelector('text').textContent)
+    .map(cell => { const [box, text] = ['rect', 'text'].map(one => cell.querySelector(one));
+        return [parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a,
+                box.getBoundingClientRect().width - text.getBoundingClientRect().width]; })"""
+"""Size in pixels of the digits in each cell of a map, and the room that they leave beside them."""
 SHAPES = {
     f"model.layers.{layer}.{name}.weight": (100, 100)
     for layer in range(40)
@@ -128,6 +133,21 @@ def test_one_component_over_many_layers_is_drawn_as_bars_as_long_as_their_number
     assert page.count('role="img"') == 1, "a map of shares would be the same"
     assert "The longest bar stands for 13.3." in page
     assert "densest component" not in page
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium: apt-get install chromium")
+def test_on_a_phone_the_numbers_of_a_map_are_large_and_stay_in_their_cells(tmp_path):
+    names = [
+        f"layers.{layer}.{part}_proj" for layer in range(30) for part in ("q", "k", "v", "o", "gate", "up", "down")
+    ]
+    counts = count_by_layer(dict.fromkeys(names, (100, 100)), dict.fromkeys(names, 1) | {names[0]: 9000})
+    path = tmp_path / "map.html"
+    path.write_text(map_page("mask", "some weights selected", counts, []), encoding="utf-8")
+    with browser(tmp_path / "profile") as tab:
+        tab.open(path, 390)
+        heights, rooms = zip(*tab.value(DIGITS), strict=True)
+    assert min(heights) >= 13
+    assert min(rooms) > 0
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium: apt-get install chromium")

@@ -120,11 +120,11 @@ def test_more_prompts_are_not_advised_where_they_would_decide_nothing():
     assert not any("Does safety depend" in step.text for step in steps(report))
 
 
-def test_a_command_on_the_page_wraps_and_is_not_cut():
+def test_a_command_on_the_page_wraps_or_scrolls_and_is_not_cut():
     style = render_page(read(full_report())).partition("</style>")[0]
     (rule,) = [line for line in style.splitlines() if line.startswith(".next code")]
     assert "white-space: pre-wrap" in rule
-    assert "overflow-wrap: anywhere" in rule
+    assert "overflow-x: auto" in rule
 
 
 def test_a_patch_that_costs_over_refusal_is_advised_with_its_cost():

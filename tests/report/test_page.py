@@ -350,8 +350,10 @@ def test_what_stands_between_backticks_is_code_and_everything_is_escaped(sentenc
     assert str(with_code(sentence)) == html
 
 
-def test_no_line_breaks_at_a_dash_inside_a_word_of_a_command_and_no_command_is_markup():
+def test_no_line_breaks_inside_a_word_of_a_command_and_no_command_is_markup():
     assert str(unbroken("show a.json --html x")) == "show a.json <span>--html</span> x"
+    assert str(unbroken(f"show {'demo/' * 7}")) == f'show <span class="long">{"demo/" * 7}</span>'
+    assert str(unbroken("show demo/a.json")) == "show <span>demo/a.json</span>"
     assert str(with_code("`--undecided warn`")) == '<span class="code"><span>--undecided</span> warn</span>'
     assert str(unbroken("<b> -<i>")) == "&lt;b&gt; <span>-&lt;i&gt;</span>"
 

@@ -6,6 +6,7 @@ import torch
 from holdfast import overlap, save_mask
 from holdfast.select.algebra import random_iou, random_iou_per_tensor
 from holdfast.select.jackknife import iou_interval
+from holdfast.select.overlap import num_shared
 from holdfast.values import Mask
 
 
@@ -25,6 +26,7 @@ def test_an_overlap_has_the_iou_its_interval_and_both_controls(tmp_path):
         random_iou(FIRST, SECOND),
         random_iou_per_tensor(FIRST, SECOND),
     )
+    assert (found.num_first, found.num_second, found.num_both) == (6, 5, 3)
     for name, value in {"first": FIRST, "second": SECOND}.items():
         save_mask(tmp_path / name, value)
     assert overlap(str(tmp_path / "first"), tmp_path / "second") == found
@@ -36,6 +38,10 @@ def test_an_overlap_prints_as_one_line_that_says_what_its_interval_covers():
     )
     single = mask(a=[0])
     assert repr(overlap(single, single)) == ("<Overlap: IoU 1.000, random 0.0084, with as many in every tensor 0.0256>")
+
+
+def test_two_empty_masks_share_nothing():
+    assert num_shared(mask().iou(mask()), 0, 0) == 0
 
 
 def test_masks_of_other_models_are_not_compared():

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from cyclopts import Parameter, Token
 from cyclopts.validators import Number
@@ -15,10 +15,11 @@ from holdfast.commands.console import Json, show, table, unless_quiet
 from holdfast.commands.layers import OVER_MATRICES
 from holdfast.commands.masks import mask_json, mask_table, origin_table
 from holdfast.endings import require_ending
+from holdfast.granularity import UNITS
 from holdfast.models.paths import by_layer, layer_and_path
 from holdfast.pipeline.masks import combine_masks
 from holdfast.select.algebra import OPERATORS, EmptyResultError, Operation, random_iou
-from holdfast.select.overlap import Overlap, overlap
+from holdfast.select.overlap import Overlap, num_shared, overlap
 from holdfast.spelling import meant
 from holdfast.values import Mask, refuse_unlike
 
@@ -26,8 +27,6 @@ OVERLAPS = ("iou", "jaccard", "overlap", "dice")
 """Words for how far masks overlap, which are no operation."""
 SHOWN = 12
 """Most components that the terminal shows."""
-PART_KEYS = ("layer", "component", "iou", "random_iou")
-"""Keys of the overlap in a component, in JSON."""
 OverlapOfTwo = tuple[str, str, Overlap]
 """Paths of two masks, and how far they overlap."""
 
@@ -53,8 +52,9 @@ def combine(
 
     Example: holdfast combine intersection first.safetensors second.safetensors --out both.safetensors
 
-    Prints how far every two masks overlap (IoU), and how far two random masks of the same sizes would. For two masks it
-    also prints this for the components that hold most. Without --out no file is written.
+    Prints first how much every two masks share: the weights in the first, in the second and in both, and the IoU.
+    Beside it stands the IoU of random masks of these sizes. For two masks it also prints this for the components that
+    hold most. Without --out no file is written.
 
     Parameters
     ----------
@@ -79,44 +79,57 @@ def combine(
     loaded = {path: load_mask(path) for path in masks}
     for path in masks[1:]:
         refuse_unlike((f"mask {str(masks[0])!r}", f"mask {str(path)!r}"), (loaded[masks[0]], loaded[path]))
-    overlaps = _overlaps([(path, loaded[path]) for path in masks])
-    shown: dict[str, object] = {
-        "operation": operation,
-        "overlap": [{"first": first, "second": second, **asdict(found)} for first, second, found in overlaps],
-    }
+    about, shared = _shared([(path, loaded[path]) for path in masks])
+    about = {"operation": operation, **about}
     try:
         mask = combine_masks(operation, [loaded[path] for path in masks], out, scores=trim, fraction=fraction)
     except EmptyResultError:
         note = None if out else f"The {operation} selects no weight."
-        show({**shown, "num_selected": 0}, [_overlap_table(overlaps)], json, note=note)
+        show({**about, "num_selected": 0}, shared, json, note=note)
         if out:
             raise
         return
-    tables = [mask_table(mask, out), origin_table(mask.made_by), _overlap_table(overlaps)]
-    if len(loaded) == 2:
-        by_component = overlap_by_component(*loaded.values())
-        shown["overlap_by_component"] = [dict(zip(PART_KEYS, row, strict=True)) for row in by_component]
-        tables.append(_component_table(by_component, *loaded.values()))
     note = f"Mask: {out}" if out else unless_quiet("Not written, as there is no --out.")
-    show({**mask_json(mask, out), **shown}, tables, json, note=note)
+    tables = [*shared, mask_table(mask, out), origin_table(mask.made_by)]
+    show({**mask_json(mask, out), **about}, tables, json, note=note)
 
 
-def _overlaps(masks: Sequence[tuple[Path, Mask]]) -> list[OverlapOfTwo]:
-    """Lists every two masks with their overlap."""
-    return [
-        (str(first), str(second), overlap(left, right)) for (first, left), (second, right) in combinations(masks, 2)
-    ]
+def _shared(masks: Sequence[tuple[Path, Mask]]) -> tuple[dict[str, object], list[Table]]:
+    """Returns how much every two masks share, as JSON and as tables. Of two masks it also returns it by component."""
+    pairs = [(str(one), str(other), overlap(left, right)) for (one, left), (other, right) in combinations(masks, 2)]
+    about: dict[str, object] = {
+        "overlap": [{"first": first, "second": second, **asdict(found)} for first, second, found in pairs]
+    }
+    tables = [_overlap_table(pairs, UNITS[masks[0][1].granularity])]
+    if len(masks) == 2:
+        parts = overlap_by_component(masks[0][1], masks[1][1])
+        about["overlap_by_component"] = [part._asdict() for part in parts]
+        tables.append(_component_table(parts))
+    return about, tables
 
 
-def overlap_by_component(first: Mask, second: Mask) -> list[tuple[int | None, str, float, float]]:
-    """Lists the IoU of two masks in every component of every layer where either selects, and that of random ones."""
+class OverlapOfPart(NamedTuple):
+    """How far two masks overlap in one component of a layer."""
+
+    layer: int | None
+    component: str
+    num_first: int
+    num_second: int
+    num_both: int
+    iou: float
+    random_iou: float
+
+
+def overlap_by_component(first: Mask, second: Mask) -> list[OverlapOfPart]:
+    """Lists the overlap of two masks in every component of every layer where either selects."""
     places: dict[tuple[int | None, str], list[str]] = {}
     for name in {*first.indices, *second.indices}:
         places.setdefault(layer_and_path(name), []).append(name)
     rows = []
     for place in sorted(places, key=by_layer):
         parts = [_part(mask, places[place]) for mask in (first, second)]
-        rows.append((*place, parts[0].iou(parts[1]), random_iou(*parts)))
+        iou, sizes = parts[0].iou(parts[1]), (len(parts[0]), len(parts[1]))
+        rows.append(OverlapOfPart(*place, *sizes, num_shared(iou, *sizes), iou, random_iou(*parts)))
     return rows
 
 
@@ -126,33 +139,45 @@ def _part(mask: Mask, names: Sequence[str]) -> Mask:
     return replace(mask, indices=indices, shapes=shapes)
 
 
-def _component_table(rows: Sequence[tuple[int | None, str, float, float]], *masks: Mask) -> Table:
+def _component_table(parts: Sequence[OverlapOfPart]) -> Table:
     """Shows the components in which the two masks select most. --json has all of them."""
-    held: dict[tuple[int | None, str], int] = {}
-    for mask in masks:
-        for name, index in mask.indices.items():
-            place = layer_and_path(name)
-            held[place] = held.get(place, 0) + len(index)
-    most = sorted(held, key=lambda place: -held[place])[:SHOWN]
+    most = sorted(parts, key=lambda part: -part.num_first - part.num_second)[:SHOWN]
     cells = [
-        ("" if layer is None else layer, component, f"{held[layer, component]:,}", f"{iou:.3f}", f"{chance:.3f}")
-        for layer, component, iou, chance in rows
-        if (layer, component) in most
+        (
+            *("" if part.layer is None else part.layer, part.component),
+            *(f"{number:,}" for number in (part.num_first, part.num_second, part.num_both)),
+            *(f"{part.iou:.3f}", f"{part.random_iou:.4f}"),
+        )
+        for part in parts
+        if part in most
     ]
-    title = "Overlap by layer and component"
-    title += f": the {SHOWN} of {len(rows)} with most weights (--json has all)" if len(rows) > SHOWN else ""
-    return table(title, ("layer", "component", "weights in both masks together", "IoU", "random IoU"), cells)
+    title = "What they share by layer and component"
+    title += f": the {SHOWN} of {len(parts)} with most weights (--json has all)" if len(parts) > SHOWN else ""
+    columns = ("layer", "component", "in the first", "in the second", "in both", "IoU", "IoU of random masks")
+    return table(title, columns, cells)
 
 
-def _overlap_table(overlaps: Sequence[OverlapOfTwo]) -> Table:
+def _overlap_table(overlaps: Sequence[OverlapOfTwo], units: str) -> Table:
+    """Shows what every two masks share: for two masks a line for each number, for more a line for each two."""
     from holdfast.report.schema import with_ends
 
+    columns = (
+        *("first mask", "second mask", f"{units} in the first", f"{units} in the second", f"{units} in both"),
+        *(
+            OVER_MATRICES,
+            "IoU of two random masks of these sizes",
+            "IoU of two random masks of these sizes in every tensor",
+        ),
+    )
     rows = [
         (
-            *(first, second, with_ends(found.iou, found.iou_low, found.iou_high)),
-            *(f"{number:.3f}" for number in (found.random_iou, found.random_iou_per_tensor)),
+            *(first, second, *(f"{number:,}" for number in (found.num_first, found.num_second, found.num_both))),
+            with_ends(found.iou, found.iou_low, found.iou_high),
+            *(f"{chance:.4f}" for chance in (found.random_iou, found.random_iou_per_tensor)),
         )
         for first, second, found in overlaps
     ]
-    columns = ("mask", "and mask", OVER_MATRICES, "random IoU", "random IoU, as many in every tensor")
-    return table("Overlap", columns, rows)
+    title = f"How much the masks share. IoU: {units} in both, divided by {units} in either"
+    if len(rows) == 1:
+        return table(title, ("what", "value"), list(zip(columns, rows[0], strict=True)))
+    return table(title, columns, rows)

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from threading import Event, Lock, Thread
 from typing import Annotated, Self
 
@@ -167,20 +168,44 @@ class _Bars:
             self.bars.console.print(f"[green]done[/green] {escape(label)}")
 
 
-class _Lines:
-    """Prints a line when a step begins, every few seconds while it advances, and when it ends, with the time left.
+@dataclass
+class _Step:
+    """A running step, as its lines show it."""
 
-    While a step reports nothing for longer, lines say that it still runs. Use the object as a context manager.
+    label: str
+    begun: float
+    """Time of its first report."""
+    before: int
+    """Number that was done then."""
+    count: str = ""
+    ends: float | None = None
+    """Time at which it should end. None until enough is done to estimate it."""
+
+    def report(self, now: float, done: int, total: int) -> None:
+        """Takes the number of parts that are done."""
+        self.count = f" {done}/{total}" if done or total > 1 else ""  # a step without parts shows no count
+        if _is_telling(done - self.before, total):
+            self.ends = now + (now - self.begun) / (done - self.before) * (total - done)
+
+    def line(self, now: float) -> str:
+        """Names the step, its count, the time since it began, and the time left where that is known."""
+        left = f", {self.ends - now:.0f} s left" if self.ends is not None and self.ends > now else ""
+        return f"{self.label}{self.count}, {now - self.begun:.0f} s so far{left}"
+
+
+class _Lines:
+    """Prints a line when a step begins, every few seconds while it advances, and when it ends.
+
+    While a step reports nothing for longer, lines say that it still runs. Every line between names the running step and
+    the time since it began. Use the object as a context manager.
     """
 
     def __init__(self) -> None:
         self.last = -math.inf  # the first line comes at once
-        self.begun: dict[str, tuple[float, int]] = {}
-        """Time of the first report of each running step, and the count that it had then."""
-        self.counts: dict[str, str] = {}
-        """Last count of each step. The step that reported last comes last."""
-        self.ended_at = 0.0
-        """Time at which a step ended last."""
+        self.running: dict[str, _Step] = {}
+        """Steps that run, in the order in which they began. A step contains those that began after it."""
+        self.next: _Step | None = None
+        """The step after the one that ended last, until it reports."""
         self._ended, self._lock = Event(), Lock()
         self._watch = Thread(target=self._break_silence, daemon=True)
 
@@ -196,32 +221,22 @@ class _Lines:
         note_progress()
         with self._lock:
             now = time.monotonic()
-            begun, before = self.begun.setdefault(label, (now, done))
-            count = f" {done}/{total}" if done or total > 1 else ""  # a step without parts shows no count
-            self.counts.pop(label, None)
-            self.counts[label] = count
+            is_new = label not in self.running
+            step = self.running.setdefault(label, _Step(label, now, done))
+            step.report(now, done, total)
             if not done or done >= total or now - self.last > SECONDS_BETWEEN_LINES:
-                rate = (now - begun) / (done - before) if _is_telling(done - before, total) else 0.0
-                self._write(
-                    f"{label}{count}" + (f", {rate * (total - done):.0f} s left" if rate and done < total else "")
-                )
+                self._write(f"{label}{step.count}" if is_new or done >= total else step.line(now))
             if done >= total:
-                del self.begun[label]
-                self.ended_at = now
+                del self.running[label]
+                self.next = _Step(f"the step after {label}", now, 0)
 
     def _break_silence(self) -> None:
         while not self._ended.wait(SECONDS_OF_SILENCE / 10):
             with self._lock:
                 now = time.monotonic()
-                if self.counts and now - self.last >= SECONDS_OF_SILENCE:
-                    self._write(self._at_work(now))
-
-    def _at_work(self, now: float) -> str:
-        """Names the step that runs. Steps contain each other, so it is the last one that began and has not ended."""
-        if not self.begun:
-            return f"working: {next(reversed(self.counts))} ended {now - self.ended_at:.0f} s ago"
-        label, (since, _) = next(reversed(self.begun.items()))
-        return f"{label}{self.counts[label]}, {now - since:.0f} s so far"
+                step = next(reversed(self.running.values()), self.next)
+                if step and now - self.last >= SECONDS_OF_SILENCE:
+                    self._write(step.line(now))
 
     def _write(self, line: str) -> None:
         self.last = time.monotonic()

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from cyclopts import Parameter
+from cyclopts.validators import Number
 from rich.table import Table
 
 from holdfast.commands.console import Json, shown_progress, table
@@ -25,7 +27,14 @@ KINDS = {"evaluation": "an evaluation", "direction": "a direction"}
 """Kinds of files that have a page and no figure."""
 
 
-def show(file: Path, *, prompt: str | None = None, out: Path | None = None, json: Json = False) -> None:
+def show(
+    file: Path,
+    *,
+    prompt: str | None = None,
+    fraction: Annotated[float | None, Parameter(validator=Number(gt=0, lt=1))] = None,
+    out: Path | None = None,
+    json: Json = False,
+) -> None:
     """Show what a file of holdfast holds: scores, a mask, a patch, a direction, an evaluation or a verification.
 
     Example: holdfast show mask.safetensors --out map.html
@@ -36,7 +45,7 @@ def show(file: Path, *, prompt: str | None = None, out: Path | None = None, json
 
     Each cell of the table says how often weights are counted there, beside a random choice of as many: 1 is as often, 2
     is twice as often, and 0 is none. Counted are the weights that a mask selects, that a patch changes, or whose scores
-    are in the largest 1%.
+    are in the largest 1%, or in the largest --fraction.
 
     Parameters
     ----------
@@ -44,6 +53,8 @@ def show(file: Path, *, prompt: str | None = None, out: Path | None = None, json
         File of scores, a mask, a patch, a direction or an evaluation, or the folder of `holdfast verify`.
     prompt
         Print the full answers of an evaluation to one prompt: a part of its text, or the number of its row, from 1 on.
+    fraction
+        Share of the scores to count as the largest, in (0, 1). By default 0.01. Only scores take it.
     out
         File for a page (.html). Scores, a mask and a patch also have a figure: .svg, or .png with the extra `figures`.
         The page of an evaluation holds no answers but those to --prompt. Missing folders are created.
@@ -59,13 +70,18 @@ def show(file: Path, *, prompt: str | None = None, out: Path | None = None, json
         raise ValueError(
             f"{str(file)!r} is {kind.words} and holds no answers; leave out --prompt, or give an evaluation."
         )
+    if fraction is not None and kind.name != "scores":
+        raise ValueError(
+            f"{str(file)!r} is {kind.words}, and --fraction is the share of scores to count; leave --fraction out, or "
+            "give a file of scores."
+        )
     if kind.name == "verification":
         _show_verification(file, json)
     elif kind.name == "direction":
         _show_direction(file, out, json)
     elif kind.name in MAPS:
         with shown_progress() as progress:
-            found = read_map(file, kind.name, progress)
+            found = read_map(file, kind.name, progress, fraction)
         _show_map(found, out, json)
     else:
         from holdfast.commands.evaluations import show_evaluation

@@ -62,6 +62,7 @@ def divergence(
     sizes = torch.tensor([len(chat.spans[1]) for chat in chats], dtype=torch.float64)
     done = 0
     budget = token_budget or logits_budget(loaded.model)
+    progress("comparing with the reference", 0, len(chats))
     for batch in batches_by_length([len(chat.token_ids) for chat in chats], budget):
         per_token, rows = _token_divergences(loaded, reference, [chats[position] for position in batch])
         sums[batch] = torch.zeros(len(batch), dtype=torch.float64).index_add(0, rows, per_token.double().cpu())

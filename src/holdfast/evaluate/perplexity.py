@@ -62,6 +62,8 @@ def token_losses(
     chats = encode_fitting(model, tokenizer, exchanges)
     totals, done = torch.zeros(len(chats), dtype=torch.float64), 0
     budget = token_budget or logits_budget(model)
+    if chats:
+        progress("measuring perplexity", 0, len(chats))
     for batch in batches_by_length([len(chat.token_ids) for chat in chats], budget):
         losses, rows = _completion_losses(model, [chats[position] for position in batch])
         totals[batch] = torch.zeros(len(batch), dtype=torch.float64).index_add(0, rows, losses.double().cpu())

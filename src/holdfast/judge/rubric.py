@@ -84,6 +84,8 @@ class RubricJudge:
         reasons = {}
         requests = {key: partial(self._ask, key, *exchange) for key, exchange in exchanges.items()}
         answered = ask_all(self._endpoint, requests, self.options.concurrency)
+        if requests:
+            self._progress("judging", 0, len(requests))
         for done, (key, reason) in enumerate(answered, start=1):
             if reason:
                 reasons[key] = reason

@@ -69,6 +69,7 @@ class ServedModel:
         asked = [prompt for prompt in prompts for _ in range(options.num_samples)]
         responses = dict(log.known) if log else {}
         missing = [position for position in range(len(asked)) if position not in responses]
+        progress("answering prompts", len(responses), len(asked))
         requests = {position: partial(self._answer, asked[position], position, options) for position in missing}
         for position, response in ask_all(self.endpoint, requests, self.options.served_concurrency):
             responses[position] = response

@@ -78,6 +78,7 @@ class VllmGenerator:
         warn_of_context(self.loaded.model, [len(prompt.prompt_ids) for prompt in asked], options)
         responses = dict(self.log.known) if self.log else {}
         missing = [position for position in range(len(asked)) if position not in responses]
+        progress("answering prompts", len(responses), len(asked))
         engine = self._load_engine(options) if missing else None
         for begin in range(0, len(missing), AT_A_TIME):
             assert engine is not None

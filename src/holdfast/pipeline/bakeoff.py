@@ -45,7 +45,7 @@ from holdfast.pipeline.outputs import claimed, refuse_unclaimable
 from holdfast.pipeline.rendering import rendering_of
 from holdfast.pipeline.scoring_files import files_of, responses_of
 from holdfast.pipeline.scoring_spec import ScoringSpec
-from holdfast.progress import Progress, silent
+from holdfast.progress import Progress, silent, steps_of
 from holdfast.prompts.sources import load_prompts
 from holdfast.ranks import spearman_interval
 from holdfast.report.bakeoff import read_bakeoff, render_bakeoff
@@ -118,12 +118,10 @@ def bakeoff(config: BakeoffConfig, out: Path, progress: Progress = silent) -> Js
         rows: list[JsonObject] = []
         settings = config.model_dump(mode="json")
         result: JsonObject = {"config": settings, "overlap": overlap, "num_groups": len(groups), "rows": rows}
-        entered = contestants(config)
-        for order, contestant in enumerate(entered):
+        for contestant in steps_of(progress, "contestants", contestants(config)):
             rows.append(compete(config, contestant, out, groups, measured, progress))
             save_json(out / "bakeoff.json", result)
             save_text(out / "bakeoff.html", render_bakeoff(read_bakeoff(result)))
-            progress("contestants", order + 1, len(entered))
     return result
 
 

@@ -19,7 +19,7 @@ from holdfast.intervene.edit.perturb import perturbed
 from holdfast.made_by import model_name
 from holdfast.models.load import LoadedModel
 from holdfast.models.sites import scored_sites
-from holdfast.progress import Progress, silent
+from holdfast.progress import Progress, silent, steps_of
 from holdfast.ranks import rank_correlation
 from holdfast.values import Mask, Scores, entries_in
 
@@ -60,14 +60,13 @@ def measure_impact(
         refuse_other_base("the group", group, loaded.base, loaded.name)
     start = safety.measure(loaded.model)
     impacts = []
-    for order, group in enumerate(groups):
+    for group in steps_of(progress, "measuring groups", groups):
         changes = []
         for draw in range(draws):
             generator = torch.Generator().manual_seed(1000 * seed + draw)
             with perturbed(loaded.model, group, ratio, generator, check_base=False):  # checked above, by name
                 changes.append(safety.measure(loaded.model) - start)
         impacts.append(math.sqrt(sum(change**2 for change in changes) / draws))
-        progress("measuring groups", order + 1, len(groups))
     return impacts
 
 

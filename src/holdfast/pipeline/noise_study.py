@@ -33,6 +33,8 @@ from holdfast.values import Mask
 logger = logging.getLogger(__name__)
 RATIOS: Sequence[float] = VerifyOptions().ratios
 """Strengths of noise where none are given."""
+EVALUATIONS = "evaluations under noise"
+"""Label of the progress."""
 MaskOrPath = Mask | str | Path
 
 
@@ -104,6 +106,7 @@ class _Study:
     done: int = 0
 
     def untouched(self) -> Evaluation:
+        self.progress(EVALUATIONS, 0, self.total)
         return self._counted(self.measure())
 
     def noisy(self, mask: Mask, draw: NoiseDraw) -> Evaluation:
@@ -114,7 +117,7 @@ class _Study:
 
     def _counted(self, evaluation: Evaluation) -> Evaluation:
         self.done += 1
-        self.progress("evaluations under noise", self.done, self.total)
+        self.progress(EVALUATIONS, self.done, self.total)
         return evaluation
 
 

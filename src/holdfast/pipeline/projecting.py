@@ -23,7 +23,7 @@ from holdfast.pipeline.options import JudgeOptions, SuiteFiles
 from holdfast.pipeline.outputs import claimed
 from holdfast.pipeline.steered_model import hash_of
 from holdfast.pipeline.steering import UNTOUCHED
-from holdfast.progress import Progress, silent
+from holdfast.progress import Progress, silent, steps_of
 from holdfast.values import Direction
 
 PROJECTED = "projected_out.json"
@@ -70,13 +70,12 @@ def verify_without(spec: ProjectSpec, progress: Progress = silent) -> Projected:
         **dict(zip(_names(spec), control, strict=True)),
     }
     with claimed(spec.out, settings_of(spec, loaded, judge, made_by) | {"projected_out": hash_of(direction)}):
-        for place, (name, without) in enumerate(left_out.items()):
+        for name, without in steps_of(progress, "evaluations without a direction", list(left_out.items())):
             if not (path := spec.out / name).is_file():
                 with projected_out(loaded.model, without) if without else nullcontext():
                     evaluation = evaluate(loaded, judge, suite, spec.generation, made_by={})
                 named = _named(spec, loaded.base, name, without)
                 save_evaluation(path, replace(evaluation, made_by={**made_by, **named}))
-            progress("evaluations without a direction", place + 1, len(left_out))
     evaluations = [load_evaluation(spec.out / name) for name in left_out]
     return Projected(evaluations[0], evaluations[1], tuple(evaluations[2:]))
 

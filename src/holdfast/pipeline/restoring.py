@@ -213,12 +213,14 @@ class _Restoration:
 
     def _search(self, choice: Choice) -> _Choice:
         """Halves the number of weights until the task score falls by at most the margin."""
+        self.progress("halving the weights to put back", 0, HALVINGS)
         before, tried, size = predicted_share(self._tuned, self.task), [], choice.size
         while size and len(tried) < HALVINGS:
             mask = choice.mask(size)
             tried.append((size, self._task_score(mask)))
-            self.progress("halving the weights to put back", len(tried), HALVINGS)
-            if before - tried[-1][1] <= self.options.margin:
+            fits = before - tried[-1][1] <= self.options.margin
+            self.progress("halving the weights to put back", HALVINGS if fits else len(tried), HALVINGS)
+            if fits:
                 return _Choice(mask, choice.moved, before, tuple(tried))
             size //= 2
         raise ValueError(

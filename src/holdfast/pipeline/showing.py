@@ -72,15 +72,21 @@ class LayerMap:
         return [*known.items(), *others.items()]
 
 
-def read_map(path: Path, kind: str, progress: Progress = silent) -> LayerMap:
+def read_map(path: Path, kind: str, progress: Progress = silent, fraction: float | None = None) -> LayerMap:
     """Reads a file of this kind, one of `MAPS`.
+
+    Args:
+        path: the file.
+        kind: its kind.
+        progress: called after every tensor of a file that is read as a whole.
+        fraction: share of the scores to count, in (0, 1). None counts 1%. Other kinds of files ignore it.
 
     Raises:
         ValueError: the file is broken, or contains no weight.
     """
     header = read_tensor_header(path, kind)
     try:
-        layer_map = MAPS[kind](path, header, progress)
+        layer_map = MAPS[kind](path, header, progress, fraction)
     except KeyError as error:
         raise ValueError(f"{kind} file {str(path)!r} lacks {error}; {remedy(path, kind)}.") from error
     except (TypeError, AttributeError, IndexError, MisfitError, json.JSONDecodeError) as error:
@@ -101,7 +107,7 @@ def mask_title(selected: int, entries: int, num_parameters: int, units: str = UN
     return f"{selected:,} {units} selected: {of_scored} of the scored, {of_all} of all"
 
 
-def _read_mask(path: Path, file: TensorHeader, progress: Progress) -> LayerMap:
+def _read_mask(path: Path, file: TensorHeader, progress: Progress, fraction: float | None) -> LayerMap:
     header = _own_header(file)
     counts = {name: record["shape"][0] for name, record in file.records.items()}
     units = UNITS[header.get("granularity", "weight")]
@@ -116,17 +122,18 @@ def _read_mask(path: Path, file: TensorHeader, progress: Progress) -> LayerMap:
     return LayerMap(path, "mask", by_layer, title, header["base"], header["made_by"], facts)
 
 
-def _read_scores(path: Path, file: TensorHeader, progress: Progress) -> LayerMap:
-    from holdfast.pipeline.counting import LARGEST, count_largest
+def _read_scores(path: Path, file: TensorHeader, progress: Progress, fraction: float | None) -> LayerMap:
+    from holdfast.pipeline.counting import count_largest
 
     header = _own_header(file)
-    largest = count_largest(path, progress)
+    largest = count_largest(path, progress, fraction)
     by_layer = replace(largest.by_layer, units=UNITS[header.get("granularity", "weight")])
     whole = by_layer.whole
     facts = {"unit": header["unit"], "num_parameters": header["num_parameters"], "least": largest.least}
+    facts |= {"fraction": largest.fraction}
     count = f"{whole.chosen:,} of {whole.entries:,} ({share_words(whole.chosen, whole.entries)})"
-    exact = round(LARGEST * whole.entries) == whole.chosen
-    note = "" if exact else f"about the largest {LARGEST:.0%}: {EXACT}"
+    exact = round(largest.fraction * whole.entries) == whole.chosen
+    note = "" if exact else f"about the {by_layer.chosen}: {EXACT}"
     title = f"Where the largest scores are: {count} are {largest.least:.3g} or more ({header['unit']})"
     if not whole.chosen:
         title = f"All {whole.entries:,} scores are 0 ({header['unit']})"
@@ -148,7 +155,7 @@ def _largest_neurons(path: Path) -> tuple[Neuron, ...]:
     return tuple(neuron for neuron in ranked[:LISTED] if neuron.score > 0)
 
 
-def _read_patch(path: Path, file: TensorHeader, progress: Progress) -> LayerMap:
+def _read_patch(path: Path, file: TensorHeader, progress: Progress, fraction: float | None) -> LayerMap:
     from holdfast.intervene.patch.patch_files import open_patch
     from holdfast.pipeline.patching import changes_by_layer, patch_title
 
@@ -176,7 +183,7 @@ def _own_header(file: TensorHeader) -> _Header:
     return json.loads(file.metadata["header"])
 
 
-MAPS: Mapping[str, Callable[[Path, TensorHeader, Progress], LayerMap]] = {
+MAPS: Mapping[str, Callable[[Path, TensorHeader, Progress, float | None], LayerMap]] = {
     "mask": _read_mask,
     "scores": _read_scores,
     "patch": _read_patch,

@@ -27,7 +27,7 @@ from holdfast.pipeline.judges import Judge
 from holdfast.pipeline.options import JudgeOptions, SuiteFiles
 from holdfast.pipeline.outputs import claimed
 from holdfast.pipeline.steered_model import hash_of
-from holdfast.progress import Progress, silent
+from holdfast.progress import Progress, silent, steps_of
 from holdfast.values import Direction
 
 UNTOUCHED = "untouched.json"
@@ -90,11 +90,9 @@ def steer(spec: SteerSpec, progress: Progress = silent) -> Steered:
     with claimed(spec.out, settings):
         measured = _Measured(spec, loaded, judge, suite, made_by)
         measured.save(UNTOUCHED, None, direction, progress)
-        all_of_them = list(_steerings(spec))
-        for place, one in enumerate(all_of_them):
+        for one in steps_of(progress, "steerings", list(_steerings(spec))):
             along = direction if one.draw is None else drawn(spec, direction, one.draw)
             measured.save(one.file, one, along, progress)
-            progress("steerings", place + 1, len(all_of_them))
     return _load(spec)
 
 

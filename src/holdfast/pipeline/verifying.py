@@ -44,7 +44,7 @@ from holdfast.pipeline.outputs import claimed, refuse_unclaimable
 from holdfast.pipeline.steered_model import Steering, load_steering
 from holdfast.pipeline.suites import load_suite, warn_of_shared
 from holdfast.pipeline.verified_json import verified_json
-from holdfast.progress import Progress, silent
+from holdfast.progress import Progress, silent, step, steps_of
 from holdfast.select.neurons import neuron_weights
 from holdfast.values import Mask
 
@@ -218,21 +218,20 @@ class _Noise:
 
     def measure_untouched(self, path: Path, progress: Progress) -> None:
         """Evaluates the model without noise, if there is no file yet."""
-        if not path.is_file():
-            self._save(path, {"model": model_entry(self.spec.model, self.loaded.base)})
-        progress("the untouched model", 1, 1)
+        with step(progress, "measuring the untouched model"):
+            if not path.is_file():
+                self._save(path, {"model": model_entry(self.spec.model, self.loaded.base)})
 
     def measure(self, name: Path, mask: Mask, out: Path, progress: Progress, label: str = "draws of noise") -> None:
         """Evaluates the draws on a mask that have no file yet. A mask of neurons gets noise on all their weights."""
         mask = neuron_weights(self.loaded.model, mask)
-        for position, draw in enumerate(self.spec.draws):
+        for draw in steps_of(progress, label, self.spec.draws):
             path = out / f"{draw.stem}.json"
             if not path.is_file():
                 generator = torch.Generator().manual_seed(draw.seed)
                 # Callers have checked the base.
                 with perturbed(self.loaded.model, mask, draw.ratio, generator, check_base=False):
                     self._save(path, self._noisy(name, mask, draw))
-            progress(label, position + 1, len(self.spec.draws))
 
     def _noisy(self, name: Path, mask: Mask, draw: NoiseDraw) -> Meta:
         """Returns the metadata of the noisy model as a model of its own: name and fingerprint include the noise."""

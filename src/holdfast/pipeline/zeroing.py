@@ -22,7 +22,7 @@ from holdfast.pipeline.changed_model import load_measured, made_by_of, require_m
 from holdfast.pipeline.options import JudgeOptions, SuiteFiles
 from holdfast.pipeline.outputs import claimed
 from holdfast.pipeline.suites import load_suite, warn_of_shared
-from holdfast.progress import Progress, silent
+from holdfast.progress import Progress, silent, steps_of
 from holdfast.select.neurons import neuron_weights
 from holdfast.select.random import random_like
 from holdfast.values import Mask
@@ -73,14 +73,13 @@ def verify_zeroed(spec: ZeroSpec, progress: Progress = silent) -> Zeroed:
     loaded, judge = load_measured(spec, suite, f"mask {str(spec.mask)!r}", mask, progress)
     made_by = made_by_of(spec, loaded, judge, suite)
     with claimed(spec.out, settings_of(spec, loaded, judge, made_by) | {"zeroed": mask_digest(mask)}):
-        for place, (name, units) in enumerate(masks.items()):
+        for name, units in steps_of(progress, "evaluations with units at zero", list(masks.items())):
             if not (path := spec.out / name).is_file():
                 weights = units and neuron_weights(loaded.model, units, ("down",))
                 with zeroed(loaded, weights, check_base=False) if weights else nullcontext():
                     evaluation = evaluate(loaded, judge, suite, spec.generation, made_by={})
                 named = _named(spec, loaded.base, name, units)
                 save_evaluation(path, replace(evaluation, made_by={**made_by, **named}))
-            progress("evaluations with units at zero", place + 1, len(masks))
     untouched, changed, *random = (load_evaluation(spec.out / name) for name in masks)
     return Zeroed(untouched, changed, tuple(random))
 

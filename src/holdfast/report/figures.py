@@ -24,7 +24,9 @@ LEAST_WIDTH = 15.0
 """Smallest width of a cell that a reader can point at."""
 NUMBER_WIDTH = 29
 """Smallest width of a cell that holds a number."""
-LOW = 15.0
+WIDE = 45
+"""Smallest width of a cell that holds its number in larger letters on a phone."""
+LOW = 18.0
 """Height of a row when layers are rows."""
 CHARACTER = 7.0
 """Largest width of a character of a label."""
@@ -119,6 +121,11 @@ class HeatMap(Grid):
     def has_numbers(self) -> bool:
         """Tells whether the cells are wide enough to hold their numbers."""
         return self.is_bars or self.cell_width >= NUMBER_WIDTH
+
+    @property
+    def has_wide_cells(self) -> bool:
+        """Tells whether the numbers fit their cells in larger letters, which a phone shows."""
+        return self.cell_width >= WIDE
 
     @property
     def unit(self) -> str:

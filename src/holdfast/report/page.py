@@ -52,6 +52,10 @@ MAIN_MEASURES = (
     *("utility", "task"),
 )
 """Measures of SET and SPA whose figures are always in sight. The page folds the others."""
+BREAKABLE = re.compile(r"[-/?]")
+"""Characters of a word behind which some browsers break a line."""
+LONG_WORD = 30
+"""Number of characters from which on a word of a command may be wider than a phone."""
 SHOWN_CHARACTERS = 4000
 """Characters of a response that the page shows. The page counts the rest."""
 
@@ -90,10 +94,15 @@ def with_code(text: str) -> Markup:
 
 
 def unbroken(command: str) -> Markup:
-    """Escapes a command, and keeps browsers from breaking a line at a dash inside a word, such as one of --html."""
-    whole = Markup("<span>{}</span>")
-    words = re.split(r"(\s+)", command)
-    return Markup("").join(whole.format(word) if "-" in word else escape(word) for word in words)
+    """Escapes a command, and keeps browsers from breaking a line within a word, such as a path or --html."""
+    return Markup("").join(map(_whole_word, re.split(r"(\s+)", command)))
+
+
+def _whole_word(word: str) -> Markup:
+    if not BREAKABLE.search(word):
+        return escape(word)
+    kind = Markup(' class="long"') if len(word) > LONG_WORD else ""
+    return Markup("<span{}>{}</span>").format(kind, word)
 
 
 def clipped(text: str) -> str:

@@ -80,6 +80,7 @@ def sum_by_layer(
     passes = _Passes(layered, objective, _batches(objective, parts, token_budget), boundaries)
     depth = len(layered.layers)
     done = boundaries.steps_done if keep_layers else min(boundaries.steps_done, depth)
+    progress("scoring layers", done, 2 * depth + 1)
     with collecting(layered.loaded.model, {}):
         for step in range(done, 2 * depth + 1):
             if step < depth:

@@ -22,7 +22,7 @@ from holdfast.models.logits import LARGEST_BUDGET
 from holdfast.models.shards import is_sharded
 from holdfast.models.tables import check_fits
 from holdfast.objective.completions import Completion, Objective, check_completions
-from holdfast.progress import Progress, silent
+from holdfast.progress import Progress, silent, steps_of
 from holdfast.prompts.batching import batches_by_length, right_pad
 from holdfast.score.integrated_gradients import STEPS, Attribution, Rule, completeness_error
 from holdfast.score.measure import split_by_prompt
@@ -187,7 +187,7 @@ def _attribute(
     attributions = []
     was_training = loaded.model.training
     loaded.model.eval()
-    for item in range(count):
+    for item in steps_of(work.progress, "scoring neurons", range(count)):
         path = work.keep / f"example_{item}.safetensors" if work.keep else None
         if path and path.is_file():
             attributions.append(_load(path))
@@ -196,7 +196,6 @@ def _attribute(
             attributions.append(method.attribute(Attributed(loaded, sites, objective, item, start, settings)))
             if path:
                 _save(path, attributions[-1])
-        work.progress("scoring neurons", item + 1, count)
     loaded.model.train(was_training)
     return attributions
 

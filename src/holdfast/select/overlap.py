@@ -28,6 +28,12 @@ class Overlap:
     """IoU to expect of random masks of these sizes, drawn from all scored entries."""
     random_iou_per_tensor: float
     """IoU to expect of random masks with as many entries in every tensor, the fairer control."""
+    num_first: int
+    """Number of entries that the first mask selects."""
+    num_second: int
+    """Number of entries that the second mask selects."""
+    num_both: int
+    """Number of entries that both masks select."""
 
     def __repr__(self) -> str:
         return f"<Overlap: {iou_words(self)}>"
@@ -49,4 +55,11 @@ def overlap(first: Mask | str | Path, second: Mask | str | Path) -> Overlap:
     """
     masks = as_mask(first), as_mask(second)
     refuse_unlike(("the first mask", "the second"), masks)
-    return Overlap(masks[0].iou(masks[1]), *iou_interval(*masks), random_iou(*masks), random_iou_per_tensor(*masks))
+    iou, sizes = masks[0].iou(masks[1]), (len(masks[0]), len(masks[1]))
+    chance = random_iou(*masks), random_iou_per_tensor(*masks)
+    return Overlap(iou, *iou_interval(*masks), *chance, *sizes, num_shared(iou, *sizes))
+
+
+def num_shared(iou: float, num_first: int, num_second: int) -> int:
+    """Returns the number of entries that two masks share, from their IoU and their sizes."""
+    return round(iou * (num_first + num_second) / (1 + iou))  # IoU = shared / (first + second - shared)
