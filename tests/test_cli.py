@@ -486,7 +486,7 @@ def test_quiet_leaves_the_result_alone(tmp_path, capsys):
         assert call([*arguments, "--out", str(tmp_path / str(at))]) == 0
         shown = capsys.readouterr()
         assert shown.err == ""
-        assert "Where the largest scores are" in shown.out
+        assert "The largest scores" in shown.out
         assert "How far two halves of the prompts agree" in shown.out
         assert shown.out.splitlines()[-1] == f"Scores: {tmp_path / str(at)}"
         assert "Each cell says" not in shown.out

@@ -54,7 +54,7 @@ def test_scores_show_their_largest_and_their_mean(tmp_path, capsys):
     path = write_scores(tmp_path / "scores.safetensors")
     code, out, _ = told(capsys, path, "--quiet")
     assert code == 0
-    assert re.search(r"Where the largest scores are: 1\d of 1,000 \(1\.\d+%\) are 0\.9\d+ or more \(log-odds\)", out)
+    assert re.search(r"The largest scores: 1\d of 1,000 \(1\.\d+%\) are 0\.9\d+ or more \(log-odds\)", out)
     assert "mean" in out
     result = json.loads(told(capsys, path, "--json")[1])
     assert result["kind"] == "scores"
@@ -66,7 +66,7 @@ def test_scores_show_the_share_that_is_given(tmp_path, capsys):
     path = write_scores(tmp_path / "scores.safetensors")
     code, out, _ = told(capsys, path, "--fraction", "0.25", "--out", tmp_path / "map.html")
     assert code == 0
-    assert re.search(r"Where the largest scores are: 2\d\d of 1,000 \(2\d\.\d%\)", out)
+    assert re.search(r"The largest scores: 2\d\d of 1,000 \(2\d\.\d%\)", out)
     assert "largest 25%" in (tmp_path / "map.html").read_text()
     assert json.loads(told(capsys, path, "--fraction", "0.25", "--json")[1])["fraction"] == 0.25
     assert json.loads(told(capsys, path, "--json")[1])["fraction"] == 0.01

@@ -39,7 +39,9 @@ def test_a_relative_map_shows_multiples_of_the_density_of_the_whole():
     assert [cell.label for cell in figure.cells] == ["2.0", "0.7"]
     assert "20 of 100 entries selected, 2.0000 times the density of the whole" in figure.cells[0].title
     assert figure.most == "2, half that colour: 0.5"
-    assert [round(cell.opacity, 3) for cell in figure.cells] == [1.0, 0.598]  # the square root of (10 / 14) / 2
+    assert [round(cell.opacity, 3) for cell in figure.cells] == [1.0, 0.213]  # 0.6 of 1 - 10 / 14
+    assert [cell.is_below for cell in figure.cells] == [False, True]
+    assert figure.cells[1].share == pytest.approx(10 / 14 / 2)
 
 
 def test_a_figure_stands_alone_and_is_as_wide_as_its_title():
@@ -107,13 +109,22 @@ def test_the_heading_says_what_the_page_is_and_the_count_stands_below(kind, head
     assert '<p class="answer">90 weights selected: 1% of all. Densest layers: 3 ' in page
 
 
+def test_the_page_names_the_model_and_components_stand_in_the_order_of_the_model():
+    shapes = {f"model.layers.0.{name}.weight": (4, 4) for name in ("mlp.down_proj", "mlp.up_proj", "self_attn.q_proj")}
+    found = count_by_layer(shapes, dict.fromkeys(shapes, 1) | {"model.layers.0.mlp.up_proj.weight": 3})
+    page = map_page("mask", "3 weights", found, [], "SmolLM2")
+    assert '<p class="eyebrow">holdfast show · SmolLM2</p>' in page
+    assert page.index(">q_proj</text>") < page.index(">up_proj</text>") < page.index(">down_proj</text>")
+    assert "holdfast show · " not in map_page("mask", "3 weights", found, [])
+
+
 def test_the_colours_of_a_map_are_explained_in_words_and_its_numbers_have_a_digit_before_the_point():
     page = map_page("mask", "a mask", count_by_layer(SQUARES, {"layers.0.a.weight": 20, "layers.1.b.weight": 2}), [])
     legend = re.search(r'<div class="scale">(.*?)</div>', page, re.DOTALL)
     assert legend
     assert re.findall(r"<span>([^<]+)</span>", legend[1]) == [
-        "The colours stand for multiples of the density of the whole:",
-        *("0", "0.23", "0.91", "2", "3.6"),
+        "The colours stand for multiples of a random choice, orange below 1 and blue above:",
+        *("0", "0.5", "1", "1.9", "2.6", "3.6"),
     ]
     assert re.findall(r"opacity:([\d.]+)", legend[1])[-1] == "1.0"
     assert "All cells add up to 100%." in page

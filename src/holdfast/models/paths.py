@@ -6,10 +6,23 @@ Place = tuple[int | None, str]
 """A layer, None outside the layers, and a path inside it."""
 
 
-def by_layer(place: Place) -> tuple[bool, int, str]:
+USUAL_ORDER = (
+    *("self_attn", "attn", "attention", "self_attention"),
+    *("q_proj", "k_proj", "v_proj", "qkv_proj", "o_proj", "gate_proj", "up_proj", "gate_up_proj", "down_proj"),
+)
+"""Words of paths in the order in which a model computes them. Other words come after these."""
+
+
+def by_layer(place: Place) -> tuple[bool, int, list[tuple[int, str]]]:
     """Sorts places by layer, as a sort key. Places outside the layers come last."""
     layer, path = place
-    return layer is None, layer or 0, path
+    return layer is None, layer or 0, as_computed(path)
+
+
+def as_computed(path: str) -> list[tuple[int, str]]:
+    """Sorts paths inside a layer in the order in which a model computes them, as a sort key."""
+    ranks = {word: rank for rank, word in enumerate(USUAL_ORDER)}
+    return [(ranks.get(word, len(ranks)), word) for word in path.split(".")]
 
 
 def layer_and_path(name: str) -> Place:

@@ -134,7 +134,7 @@ def _read_scores(path: Path, file: TensorHeader, progress: Progress, fraction: f
     count = f"{whole.chosen:,} of {whole.entries:,} ({share_words(whole.chosen, whole.entries)})"
     exact = round(largest.fraction * whole.entries) == whole.chosen
     note = "" if exact else f"about the {by_layer.chosen}: {EXACT}"
-    title = f"Where the largest scores are: {count} are {largest.least:.3g} or more ({header['unit']})"
+    title = f"The largest scores: {count} are {largest.least:.3g} or more ({header['unit']})"
     if not whole.chosen:
         title = f"All {whole.entries:,} scores are 0 ({header['unit']})"
     neurons = _largest_neurons(path) if header.get("granularity") == "neuron" else ()

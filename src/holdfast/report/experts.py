@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from holdfast.json_files import JsonObject
-from holdfast.report.figures import SCALE_STEPS, WIDTH, Grid, Tick, number_text
+from holdfast.report.figures import SCALE_STEPS, WIDTH, Grid, Shown, Tick, number_text
 from holdfast.report.records import Selection
 from holdfast.report.tables import NumberTable
 from holdfast.values import Mask
@@ -52,9 +52,9 @@ class ExpertMap(Grid):
     shades: tuple[Shade, ...]
 
     @property
-    def scale(self) -> tuple[tuple[str, float], ...]:
-        """Numbers of the legend from 0 to the largest, each with the opacity that the map gives it."""
-        return tuple((number_text(self.largest * step), max(0.05, step)) for step in SCALE_STEPS)
+    def scale(self) -> tuple[Shown, ...]:
+        """Numbers of the legend from 0 to the largest, in the colours that the map gives them."""
+        return tuple(Shown(number_text(self.largest * step), max(0.05, step)) for step in SCALE_STEPS)
 
 
 def expert_rows(mask: Mask, sites: Sequence["Site"]) -> list[JsonObject]:

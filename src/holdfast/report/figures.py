@@ -6,9 +6,10 @@ that a model's response could not run even if escaping failed.
 Lengths are in units of the viewBox, and every figure is 400 wide.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from holdfast.outcomes import Rate
 from holdfast.report.arms import measure_label
@@ -52,18 +53,26 @@ class Cell:
     y: float
     label: str
     strength: float
-    """Square root of the value divided by the largest value, in [0, 1]."""
+    """Strength of the cell's colour, in [0, 1]."""
     title: str
-
-    @property
-    def share(self) -> float:
-        """Value of the cell divided by the largest value, in [0, 1]."""
-        return self.strength**2
+    share: float = 0.0
+    """Value of the cell divided by the largest value, in [0, 1]."""
+    is_below: bool = False
+    """Tells whether a density is below that of the whole, which has another colour."""
 
     @property
     def opacity(self) -> float:
         """Opacity of the cell's colour, in [0, 1]. A cell without selected entries keeps a little."""
-        return round(0.05 + 0.95 * self.strength, 3)
+        return opacity(self.strength)
+
+
+class Shown(NamedTuple):
+    """A number of a map's legend, with its colour."""
+
+    number: str
+    opacity: float
+    is_below: bool = False
+    """Tells whether it is a density below that of the whole, which has another colour."""
 
 
 @dataclass(frozen=True)
@@ -133,11 +142,19 @@ class HeatMap(Grid):
         return MAP_LEGENDS[self.kind]
 
     @property
-    def scale(self) -> tuple[tuple[str, float], ...]:
-        """Numbers of the legend from 0 to the largest, each with the opacity that the map gives it."""
+    def scale(self) -> tuple[Shown, ...]:
+        """Numbers of the legend from 0 to the largest, in the colours that the map gives them."""
+        if self.kind == "share":
+            values = [self.largest * step**2 for step in SCALE_STEPS]
+        else:
+            above = [self.largest**step for step in SCALE_STEPS[2:]] if self.largest > 1 else []
+            values = [0.0, 0.5, 1.0, *above]
         times, sign = (100, "%") if self.kind == "share" else (1, "")
-        numbers = [(step, number_text(times * self.largest * step**2)) for step in SCALE_STEPS]
-        return tuple((f"{number}{sign}", Cell(0, 0, "", step, "").opacity) for step, number in numbers)
+        return tuple(
+            Shown(f"{number_text(times * value)}{sign}", opacity(abs(signed)), signed < 0)
+            for value in values
+            for signed in [strength(value, self.largest, self.kind)]
+        )
 
     @property
     def is_bars(self) -> bool:
@@ -204,8 +221,10 @@ LEAST_SHARE = 0.0005
 BLANK = " A blank cell holds less than 0.05%."
 MAP_LEGENDS: Mapping[MapKind, str] = {
     "share": "the share of the selection",
-    "relative": "multiples of the density of the whole",
+    "relative": "multiples of a random choice, orange below 1 and blue above",
 }
+BELOW = 0.6
+"""Strength of the colour of a density of 0."""
 SCALE_STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Strengths of colour that the legend of a map shows."""
 
@@ -215,9 +234,24 @@ def number_text(number: float) -> str:
     return f"{number:,.0f}" if number >= 10 else f"{number:.2g}"
 
 
-def strength(value: float, most: float) -> float:
-    """Computes the opacity of a cell, sqrt(value / most) in [0, 1], so one large cell leaves the others visible."""
-    return (value / most) ** 0.5 if most else 0.0
+def opacity(strength: float) -> float:
+    """Computes the opacity of a colour of this strength, so that the weakest still shows."""
+    return round(0.05 + 0.95 * strength, 3)
+
+
+def strength(value: float, most: float, kind: "MapKind" = "share") -> float:
+    """Computes the strength of a cell's colour, so that one large cell leaves the others visible.
+
+    A share has sqrt(value / most), in [0, 1]. A relative density above 1 has log(value) / log(most), in [0, 1]. One
+    below 1 has a negative strength, from 0 down to -BELOW for a density of 0, and another colour.
+    """
+    if not most:
+        return 0.0
+    if kind == "share":
+        return (value / most) ** 0.5
+    if value < 1:
+        return -BELOW * (1 - value)
+    return math.log(value) / math.log(most) if most > 1 else 0.0
 
 
 def heat_map(components: Sequence[Component], kind: MapKind) -> HeatMap:
@@ -239,7 +273,8 @@ def heat_map(components: Sequence[Component], kind: MapKind) -> HeatMap:
         layer, word = layers.index(part.layer), words.index(part.component)
         place = lattice.at(word, layer) if goes_down else lattice.at(layer, word)
         label = _percent(value) if kind == "share" else f"{value:.1f}"
-        cells.append(Cell(*place, label, strength(value, most), _cell_title(part, value, kind)))
+        signed, title = strength(value, most, kind), _cell_title(part, value, kind)
+        cells.append(Cell(*place, label, abs(signed), title, value / most if most else 0.0, signed < 0))
     return HeatMap(
         MAP_NAMES[kind],
         WIDTH,

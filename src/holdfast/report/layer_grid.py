@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from holdfast.models.by_layer import ByLayer, Part, density, grouped, joined
-from holdfast.models.paths import short_names
+from holdfast.models.paths import as_computed, short_names
 
 RELATIVE = (
     "Each cell says how often {units} are counted there, beside a random choice of as many: 1 is as often, 2 is twice "
@@ -93,8 +93,8 @@ def _ranked(counts: ByLayer, members: dict[str, list[Part]]) -> list[str]:
 
 
 def _titles(inside: Sequence[Part], columns: int | None) -> dict[str, str]:
-    """Returns the column title of every component, in the order of their paths, which keeps neighbours together."""
-    members = grouped(sorted(inside, key=lambda part: part.component), lambda part: part.component)
+    """Returns the column title of every component, in the order in which a model computes them."""
+    members = grouped(sorted(inside, key=lambda part: as_computed(part.component)), lambda part: part.component)
     names = {path: name or "weight" for path, name in short_names(members).items()}
     if columns is None or len(members) <= columns:
         return names

@@ -44,7 +44,9 @@ def map_figure(title: str, counts: ByLayer, rows: Sequence[tuple[str, str]] = ()
     return standalone(Drawing("map", figure.name, printable(title), drawn, width, figure.height, notes=notes))
 
 
-def map_page(file_kind: str, title: str, counts: ByLayer, rows: Sequence[tuple[str, str]]) -> str:
+def map_page(
+    file_kind: str, title: str, counts: ByLayer, rows: Sequence[tuple[str, str]], model: str | None = None
+) -> str:
     """Renders a page with maps of densities and shares, tables, and facts on the file. It has no script or requests.
 
     Args:
@@ -52,12 +54,14 @@ def map_page(file_kind: str, title: str, counts: ByLayer, rows: Sequence[tuple[s
         title: sentence with the counted number and the total.
         counts: the weights of each layer and component.
         rows: facts on the file, by name.
+        model: name of the model that the file was made for. None if the file does not say.
     """
     kinds: tuple[MapKind, ...] = ("relative",) if _shares_are_densities(counts) else ("relative", "share")
     maps = [_map(counts, kind) for kind in kinds] if counts.whole.chosen else []
     return environment().get_template("layer_map.html.j2").render(
         heading=HEADINGS[file_kind].format(units=counts.units),
         title=printable(title),
+        model=printable(model or ""),
         densest=printable(densest(counts)),
         meaning=meaning(counts),
         maps=maps,
