@@ -11,15 +11,15 @@ CHOSEN = {"model.layers.0.mlp.v_proj.weight": 30, "model.layers.1.self_attn.v_pr
 
 def test_cells_are_relative_densities_and_ends_add_up_rows_and_columns():
     grid = layer_grid(count_by_layer(SHAPES | {"lm_head.weight": (0,), "norm.weight": (100,)}, CHOSEN))
-    assert grid.header == ("layer", "mlp.v_proj", "self_attn.v_proj", "all", "share", "selected")
+    assert grid.header == ("layer", "self_attn.v_proj", "mlp.v_proj", "all", "share", "selected")
     assert grid.rows == (
-        ("0", "3.75", "0.00", "1.88", "75.0%", "30"),
-        ("1", "0.00", "1.25", "0.62", "25.0%", "10"),
+        ("0", "0.00", "3.75", "1.88", "75.0%", "30"),
+        ("1", "1.25", "0.00", "0.62", "25.0%", "10"),
         ("norm", "", "", "0.00", "0.0%", "0"),
     )
     assert grid.totals == (
-        ("all", "1.88", "0.62", "1.00", "100.0%", "40"),
-        ("share", "75.0%", "25.0%", "", "", ""),
+        ("all", "0.62", "1.88", "1.00", "100.0%", "40"),
+        ("share", "25.0%", "75.0%", "", "", ""),
     )
 
 

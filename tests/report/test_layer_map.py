@@ -39,7 +39,7 @@ def test_a_relative_map_shows_multiples_of_the_density_of_the_whole():
     assert [cell.label for cell in figure.cells] == ["2.0", "0.7"]
     assert "20 of 100 entries selected, 2.0000 times the density of the whole" in figure.cells[0].title
     assert figure.most == "2, half that colour: 0.5"
-    assert [round(cell.opacity, 3) for cell in figure.cells] == [1.0, 0.213]  # 0.6 of 1 - 10 / 14
+    assert [round(cell.opacity, 3) for cell in figure.cells] == [1.0, 0.177]  # 0.05 + 0.95 * 0.4 * (1 - 2 / 3)
     assert [cell.is_below for cell in figure.cells] == [False, True]
     assert figure.cells[1].share == pytest.approx(10 / 14 / 2)
 
@@ -123,7 +123,7 @@ def test_the_colours_of_a_map_are_explained_in_words_and_its_numbers_have_a_digi
     legend = re.search(r'<div class="scale">(.*?)</div>', page, re.DOTALL)
     assert legend
     assert re.findall(r"<span>([^<]+)</span>", legend[1]) == [
-        "The colours stand for multiples of a random choice, orange below 1 and blue above:",
+        "The colours stand for multiples of a random choice, orange below 1:",
         *("0", "0.5", "1", "1.9", "2.6", "3.6"),
     ]
     assert re.findall(r"opacity:([\d.]+)", legend[1])[-1] == "1.0"

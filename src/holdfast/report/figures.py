@@ -221,9 +221,9 @@ LEAST_SHARE = 0.0005
 BLANK = " A blank cell holds less than 0.05%."
 MAP_LEGENDS: Mapping[MapKind, str] = {
     "share": "the share of the selection",
-    "relative": "multiples of a random choice, orange below 1 and blue above",
+    "relative": "multiples of a random choice, orange below 1",
 }
-BELOW = 0.6
+BELOW = 0.4
 """Strength of the colour of a density of 0."""
 SCALE_STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Strengths of colour that the legend of a map shows."""
