@@ -41,7 +41,7 @@ def test_a_relative_map_shows_multiples_of_the_density_of_the_whole():
     assert figure.most == "2, half that colour: 0.5"
     assert [round(cell.opacity, 3) for cell in figure.cells] == [1.0, 0.177]  # 0.05 + 0.95 * 0.4 * (1 - 2 / 3)
     assert [cell.is_below for cell in figure.cells] == [False, True]
-    assert figure.cells[1].share == pytest.approx(10 / 14 / 2)
+    assert figure.cells[1].share == pytest.approx(1 / 3)
 
 
 def test_a_figure_stands_alone_and_is_as_wide_as_its_title():
