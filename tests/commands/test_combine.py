@@ -143,7 +143,7 @@ def test_of_three_masks_every_two_have_a_line(combine, masks, capsys):
             "mask '{first}' and mask '{other}' are of different models or sites: of one with fingerprint",
         ),
         (["intersection", "{first}", "{bottom}"], "the intersection of these 2 masks selects no entry"),
-        (["difference", "{first}", "{first}"], "the difference of these 2 masks selects no entry"),
+        (["difference", "{first}", "{first}"], "was given twice; give two or more masks, each once"),
         (["union", "{first}", "{second}", "--fraction", "0.1"], "give --trim and --fraction, or neither"),
         (["union", "{first}", "{second}", "--trim", "{scores}"], "give --trim and --fraction, or neither"),
         (["union", "{first}", "{second}", "--trim", "{scores}", "--fraction", "0.5"], "cannot trim a mask of"),
@@ -196,3 +196,8 @@ def test_of_many_components_the_terminal_shows_those_with_most_weights(tmp_path,
     assert layers == [str(layer) for layer in range(8, 20)]
     assert call(["combine", "union", str(tmp_path / "a"), str(tmp_path / "b"), "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["overlap_by_component"]) == 20
+
+
+def test_a_mask_that_is_given_twice_is_refused(capsys):
+    assert call(["combine", "intersection", "a.safetensors", "a.safetensors"]) == 2
+    assert "mask 'a.safetensors' was given twice; give two or more masks, each once." in capsys.readouterr().err

@@ -41,7 +41,7 @@ def made(name="some/model", **changes):
 def test_the_page_names_the_model_its_rates_and_the_file_of_each_prompt_set():
     page = render_evaluation_page(made(), EvaluationAbout("e.json", (("judge", "the refusal rules"),), ("beware",)))
     assert "<h1>Evaluation of some/model</h1>" in page
-    assert "The model refuses 0.50 of 49 harmful prompts and 0.02 of 50 harmless prompts." in page
+    assert "The model refuses 24 of 49 harmful prompts (0.50) and 1 of 50 harmless prompts (0.02)." in page
     assert "<caption>Harmful prompts: mine.txt (50)</caption>" in page
     row = r"refusals of harmful prompts</th><td class=number>0.50</td><td class=number>0.36 to 0.64</td>"
     assert re.search(row + r"<td class=number>49</td><td class=number>1</td>", page)

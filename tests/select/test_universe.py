@@ -136,3 +136,9 @@ def test_components_of_the_report_name_the_same_parameters_of_a_model():
     for component in {site.component for site in sites}:
         part = part_of(scores, PartOptions(components=(component,), layers=(1,)))
         assert set(part.entries) == {site.name for site in sites if (site.component, site.layer) == (component, 1)}
+
+
+def test_layers_in_a_row_are_listed_by_their_ends():
+    scores = Scores({f"layers.{layer}.a": torch.ones(2, 2) for layer in (0, 1, 2, 3, 7, 8)}, "unit", "base", 24)
+    with pytest.raises(ValueError, match="lies in layer 9; there are 0 to 3, 7, 8"):
+        part_of(scores, PartOptions(layers=(9,)))

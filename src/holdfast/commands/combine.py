@@ -76,6 +76,8 @@ def combine(
         Print one JSON object in place of tables.
     """
     require_ending(out, ".safetensors")
+    if twice := next((path for path in masks if masks.count(path) > 1), None):
+        raise ValueError(f"mask {str(twice)!r} was given twice; give two or more masks, each once.")
     loaded = {path: load_mask(path) for path in masks}
     for path in masks[1:]:
         refuse_unlike((f"mask {str(masks[0])!r}", f"mask {str(path)!r}"), (loaded[masks[0]], loaded[path]))

@@ -21,7 +21,8 @@ def rare_refusals(evaluation: "Evaluation") -> str:
     if rate.high >= FEW:
         return (
             f"\nThe model refused {rate.value * rate.n:.0f} of only {rate.n} harmful prompts. More prompts, such "
-            "as 64, show whether it has refusals that a hold could keep."
+            "as 64, show whether it has refusals that a hold could keep. If it has not, `holdfast enhance` teaches it "
+            "to refuse (docs/how-to/strengthen.md)."
         )
     return (
         f"\nThe model refuses few harmful prompts ({rate:.2f}), and a hold preserves only refusals that it gives. To "

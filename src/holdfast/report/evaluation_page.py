@@ -102,13 +102,14 @@ def lead(evaluation: Evaluation) -> str:
     """Says in a sentence or two how often the model refuses, and how often attacks succeed."""
     kinds = {"harmful": evaluation.refusal, "harmless": evaluation.over_refusal, "borderline": evaluation.borderline}
     parts = [
-        f"{rate.value:.2f} of {rate.n:,} {kind} prompts"
+        f"{round(rate.value * rate.n):,} of {rate.n:,} {kind} prompts ({rate.value:.2f})"
         for kind, rate in kinds.items()
         if rate and rate.value is not None
     ]
     sentences = [f"The model refuses {joined(parts, 'and')}."] if parts else []
     if evaluation.asr.value is not None:
-        sentences.append(f"Attacks succeed on {evaluation.asr.value:.2f} of {evaluation.asr.n:,} harmful prompts.")
+        succeeded = f"{round(evaluation.asr.value * evaluation.asr.n):,} of {evaluation.asr.n:,}"
+        sentences.append(f"Attacks succeed on {succeeded} harmful prompts ({evaluation.asr.value:.2f}).")
     return " ".join(sentences) or "No rate of refusals was measured."
 
 

@@ -27,8 +27,8 @@ NOTE_HEIGHT = 14
 PNG_SCALE = 3
 """Dots per unit. A figure 400 units wide has at least 1,200 dots: at 300 per inch, 4 inches, a column of text."""
 INSTALL = (
-    "PNG files need CairoSVG and the system library libcairo: run pip install '.[figures]' in the folder of the clone, "
-    "and install libcairo with your system's packages. SVG files need neither."
+    "an SVG file needs nothing more, and a PNG file needs CairoSVG with the system library libcairo: run pip install "
+    "'.[figures]' in the folder of the clone, and install libcairo with your system's packages."
 )
 HALVES = "prompts in each half (doubled from point to point)"
 

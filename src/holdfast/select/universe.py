@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import TypeVar
 
 from pydantic import Field
@@ -88,7 +89,7 @@ def _refuse_unknown(options: PartOptions, layers: Sequence[int | None], paths: S
     for layer in options.layers:
         if layer not in layers:
             occurring = {other for other in layers if other is not None}
-            raise ValueError(f"no scored parameter lies in layer {layer}; there are {_listed(occurring)}.")
+            raise ValueError(f"no scored parameter lies in layer {layer}; there are {_ranges(occurring)}.")
     for component in options.components:
         if not any(_leads_through(path, component) for path in paths):
             occurring = {word for path in paths for word in path.split(".")}
@@ -97,3 +98,12 @@ def _refuse_unknown(options: PartOptions, layers: Sequence[int | None], paths: S
 
 def _listed(names: Collection[int] | Collection[str]) -> str:
     return ", ".join(str(name) for name in sorted(names))
+
+
+def _ranges(layers: Collection[int]) -> str:
+    """Writes neighbours in a row of three or more by their ends: '0 to 29' or '0 to 5, 8, 9'."""
+    rows = [
+        [layer for _, layer in row]
+        for _, row in groupby(enumerate(sorted(layers)), key=lambda placed: placed[1] - placed[0])
+    ]
+    return ", ".join(f"{row[0]} to {row[-1]}" if len(row) > 2 else _listed(row) for row in rows)

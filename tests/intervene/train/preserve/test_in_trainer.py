@@ -134,3 +134,14 @@ def test_the_added_losses_are_logged_apart_from_the_sum(tmp_path):
     assert "safety_loss" not in own
     assert entry["safety_loss"] > 0
     assert entry["loss"] - entry["safety_loss"] == pytest.approx(own["loss"], abs=1e-4)
+
+
+def test_a_line_at_the_end_says_what_trained_and_prompts_that_evaluate_may_be_a_file(tmp_path, capsys):
+    trainer = sft_trainer(make_llama(), tmp_path)
+    preserve(trainer, "mixed", safety=REFUSALS, options=MethodOptions(safety_share=0.25))
+    trainer.train()
+    line = f"trained by mixed, with {len(REFUSALS)} safety exchanges at a safety share of 0.25, in 3 steps"
+    assert line in capsys.readouterr().out
+    (tmp_path / "test.txt").write_text(REFUSALS[0].prompt + "\n")
+    with pytest.raises(ValueError, match="1 safety prompts are also prompts that evaluate the model"):
+        preserve(sft_trainer(make_llama(), tmp_path), "mixed", safety=REFUSALS, held_out=tmp_path / "test.txt")

@@ -15,9 +15,19 @@ from pathlib import Path
 from typing import cast
 
 from peft import PeftModel
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerCallback
+from tqdm.auto import tqdm
+from transformers import (
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 
 from holdfast.arguments import checked_call, require, require_options
+from holdfast.counts import counted
 from holdfast.intervene.entries import require_trainable
 from holdfast.intervene.hold.hook_arguments import HookArguments
 from holdfast.intervene.method_options import MethodOptions
@@ -28,6 +38,7 @@ from holdfast.intervene.train.preserve.safety import Safety, check_safety, read_
 from holdfast.intervene.train.terms import Terms, added
 from holdfast.intervene.train.within_context import Row
 from holdfast.models.load import LoadedModel
+from holdfast.prompts.sources import load_prompts
 from holdfast.records import Exchange, Prompt
 
 MOST_TOKENS = 2048
@@ -40,7 +51,7 @@ def preserve(
     method: str,
     *,
     safety: Safety | str | Path = (),
-    held_out: Sequence[Prompt | Exchange] = (),
+    held_out: Sequence[Prompt | Exchange] | str | Path = (),
     options: MethodOptions = MethodOptions(),
 ) -> None:
     """Has a trainer train by a method, from its model as it is now. Call it once, before `trainer.train()`.
@@ -53,7 +64,8 @@ def preserve(
             `ProtectCallback(mask)` instead of spa, and trained by `train_only` instead of set.
         safety: safety data of the method, or the path of a file with it: exchanges with refusals, or prompts to which
             the model answers now.
-        held_out: prompts that evaluate the model. A safety prompt among them is refused.
+        held_out: prompts that evaluate the model, or the path of a file with them. A safety prompt among them is
+            refused.
         options: options of the method.
 
     Raises:
@@ -65,7 +77,8 @@ def preserve(
     chosen = method_named(method)
     refuse_idle(chosen, options)
     data = read_safety(chosen, safety)
-    check_safety(chosen, data, held_out)
+    evaluating = load_prompts(str(held_out)) if isinstance(held_out, str | Path) else held_out
+    check_safety(chosen, data, evaluating)
     _refuse_unfit(trainer, chosen)
     start, parts = _start(trainer, chosen, data, options), _parts(trainer, chosen, options)
     terms = Terms(trainer, adds := added(parts, start))
@@ -75,6 +88,22 @@ def preserve(
     trainer.log = partial(terms.log, trainer.log)  # pyright: ignore[reportAttributeAccessIssue]
     for callback in adds.callbacks:
         _add(trainer, callback)
+    trainer.add_callback(_Summary(chosen, len(start.extra), options))
+
+
+class _Summary(TrainerCallback):
+    """Prints one line at the end of training: which method trained, and from how many safety exchanges it learned."""
+
+    def __init__(self, method: Method, num_safety: int, options: MethodOptions) -> None:
+        learned = f", with {counted(num_safety, 'safety exchange')}" if num_safety else ""
+        share = f" at a safety share of {options.safety_share:g}" if method.is_mixed else ""
+        self._line = f"trained by {method.name}{learned}{share}"
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
+    ) -> None:
+        if state.is_world_process_zero:
+            tqdm.write(f"{self._line}, in {counted(state.global_step, 'step')}")  # a progress bar may be open
 
 
 def _refuse_unfit(trainer: Trainer, method: Method) -> None:
