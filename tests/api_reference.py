@@ -57,7 +57,7 @@ SECTIONS = {
         ),
         *("select.set_difference.select_safety_only", "select.set_difference.SetDifferenceOptions"),
         *("select.layer_table.layer_table", "pipeline.halves.stability", "outcomes.Stability"),
-        *("select.overlap.overlap", "select.overlap.Overlap"),
+        *("select.overlap.overlap", "select.overlap.Overlap", "select.overlap_table.overlap_table"),
         *("pipeline.masks.select", "score.scoring.score_halves"),
         *("score.neurons.score_neurons", "select.votes.select_votes", "select.neurons.neuron_weights"),
         "objective.judge_gradient.JudgeGradient",

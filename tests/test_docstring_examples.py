@@ -16,6 +16,7 @@ IN_ORDER = (
         "select_top",
         "select_random",
         "overlap",
+        "overlap_table",
         "layer_table",
         "stability",
         "evaluate",

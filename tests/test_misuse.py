@@ -119,6 +119,7 @@ CALLS = {
     "select_random": ("scores", 0.01),
     "select_safety_only": ("scores", "other_scores", 0.01),
     "overlap": ("mask", "mask"),
+    "overlap_table": ("mask", "mask"),
     "layer_table": ("mask",),
     "stability": ("path",),
     "random_direction": ("direction",),

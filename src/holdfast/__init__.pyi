@@ -81,6 +81,7 @@ from .saving import save_scores as save_scores
 from .select.layer_table import layer_table as layer_table
 from .select.neurons import neuron_weights as neuron_weights
 from .select.overlap import overlap as overlap
+from .select.overlap_table import overlap_table as overlap_table
 from .select.random import RandomOptions as RandomOptions
 from .select.random import select_random as select_random
 from .select.set_difference import SetDifferenceOptions as SetDifferenceOptions

@@ -7,7 +7,6 @@ import torch
 
 from holdfast.artifacts import load_mask, load_scores, save_mask
 from holdfast.cli import call
-from holdfast.commands.combine import overlap_by_component
 from holdfast.select import trim
 from holdfast.shares import share_words
 from holdfast.values import Mask
@@ -165,22 +164,6 @@ def test_a_mistake_is_one_sentence_and_writes_nothing(arguments, sentence, combi
     assert sentence.format(**names) in said
     assert len(said.splitlines()) == 1
     assert not (tmp_path / "out.safetensors").exists()
-
-
-def test_two_masks_overlap_by_layer_and_component():
-    shapes = {f"layers.{layer}.{name}.weight": (4,) for layer in (0, 1) for name in ("a", "b")}
-
-    def mask(**chosen):
-        indices = {f"layers.{name[1]}.{name[0]}.weight": torch.tensor(index) for name, index in chosen.items()}
-        return Mask(indices, shapes, "base", 16)
-
-    first, second = mask(a0=[0, 1], b1=[0]), mask(a0=[1, 2], a1=[3])
-    # Of 4 entries each with density 1/2, random masks share 1/4 of all and cover 3/4; a part with none shares nothing.
-    assert overlap_by_component(first, second) == [
-        (0, "a", 2, 2, 1, 1 / 3, pytest.approx(1 / 3)),
-        (1, "a", 0, 1, 0, 0.0, 0.0),
-        (1, "b", 1, 0, 0, 0.0, 0.0),
-    ]
 
 
 def test_of_many_components_the_terminal_shows_those_with_most_weights(tmp_path, capsys):

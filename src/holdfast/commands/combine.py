@@ -1,10 +1,10 @@
 """`holdfast combine`."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from cyclopts import Parameter, Token
 from cyclopts.validators import Number
@@ -16,10 +16,10 @@ from holdfast.commands.layers import OVER_MATRICES
 from holdfast.commands.masks import mask_json, mask_table, origin_table
 from holdfast.endings import require_ending
 from holdfast.granularity import UNITS
-from holdfast.models.paths import by_layer, layer_and_path
 from holdfast.pipeline.masks import combine_masks
-from holdfast.select.algebra import OPERATORS, EmptyResultError, Operation, random_iou
-from holdfast.select.overlap import Overlap, num_shared, overlap
+from holdfast.select.algebra import OPERATORS, EmptyResultError, Operation
+from holdfast.select.overlap import Overlap, overlap
+from holdfast.select.overlap_table import OverlapOfPart, overlap_by_component
 from holdfast.spelling import meant
 from holdfast.values import Mask, refuse_unlike
 
@@ -108,37 +108,6 @@ def _shared(masks: Sequence[tuple[Path, Mask]]) -> tuple[dict[str, object], list
         about["overlap_by_component"] = [part._asdict() for part in parts]
         tables.append(_component_table(parts))
     return about, tables
-
-
-class OverlapOfPart(NamedTuple):
-    """How far two masks overlap in one component of a layer."""
-
-    layer: int | None
-    component: str
-    num_first: int
-    num_second: int
-    num_both: int
-    iou: float
-    random_iou: float
-
-
-def overlap_by_component(first: Mask, second: Mask) -> list[OverlapOfPart]:
-    """Lists the overlap of two masks in every component of every layer where either selects."""
-    places: dict[tuple[int | None, str], list[str]] = {}
-    for name in {*first.indices, *second.indices}:
-        places.setdefault(layer_and_path(name), []).append(name)
-    rows = []
-    for place in sorted(places, key=by_layer):
-        parts = [_part(mask, places[place]) for mask in (first, second)]
-        iou, sizes = parts[0].iou(parts[1]), (len(parts[0]), len(parts[1]))
-        rows.append(OverlapOfPart(*place, *sizes, num_shared(iou, *sizes), iou, random_iou(*parts)))
-    return rows
-
-
-def _part(mask: Mask, names: Sequence[str]) -> Mask:
-    """Returns the part of a mask that lies in these parameters."""
-    indices, shapes = ({name: held[name] for name in names if name in held} for held in (mask.indices, mask.shapes))
-    return replace(mask, indices=indices, shapes=shapes)
 
 
 def _component_table(parts: Sequence[OverlapOfPart]) -> Table:
