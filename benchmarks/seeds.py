@@ -253,18 +253,30 @@ def curve() -> str:
     """Writes what a hold keeps at every rate: means over the seeds, and top minus random, paired by seed."""
     lines = []
     for factor in sorted(FACTORS):
-        found = [figures for seed in SEEDS if (figures := held(seed, factor))]
+        measured = [seed for seed in SEEDS if held(seed, factor)]
+        found = [held(seed, factor) for seed in measured]
         if not found:
             continue
         gains = [seed["top"][REFUSALS] - seed["random"][REFUSALS] for seed in found]
+        later = [gain for seed, gain in zip(measured, gains, strict=True) if seed]
         tasks = [seed["top"]["task"] - seed["random"]["task"] for seed in found]
         kept = [cell(fmean(seed[name][REFUSALS] for seed in found)) for name in CURVE]
         learned = [cell(fmean(seed[name]["task"] for seed in found)) for name in CURVE]
         above = f"{sum(gain > 0 for gain in gains)} of {len(gains)}"
         rate = f"{demo_config().adapt.learning_rate * factor:g}"
         shown = [f"{refused} at {task}" for refused, task in zip(kept, learned, strict=True)]
-        lines.append([rate, str(len(found)), *shown, with_interval(gains), above, with_interval(tasks)])
-    header = ["learning rate", "seeds", *CURVE, "refusals, top minus random", "above random", "task, top minus random"]
+        lines.append(
+            [rate, str(len(found)), *shown, with_interval(gains), with_interval(later), above, with_interval(tasks)]
+        )
+    header = [
+        "learning rate",
+        "seeds",
+        *CURVE,
+        "refusals, top minus random",
+        "without seed 0",
+        "above random",
+        "task, top minus random",
+    ]
     return markdown(header, lines)
 
 
@@ -282,7 +294,9 @@ OPENING = """\
 # Several seeds: SET and SPA on the built-in models
 
 `benchmarks/seeds.py` (`make slow`) makes this page. The built-in models test the machinery and are no evidence about
-larger models. A seed trains the models anew, and orders the examples and draws the random masks.
+larger models. A seed trains the models anew, and orders the examples and draws the random masks. The demo's rate and
+the objective of its scores were chosen on the models of seed 0, on other verbs. So the other four seeds are the cleaner
+test, and seed 0 shows the effect of a hold most.
 
 - SET trains only the weights in the second column, SPA holds them and trains all others. Masks select 1%.
 - `start` is the model before training. `all weights` is SET without a mask, and `plain` is SPA without a mask.

@@ -104,13 +104,19 @@ def _readme() -> Iterator[Quote]:
     yield Quote("README.md", line, "0.02", _real("published model", "refuses borderline"))
     yield Quote("README.md", line, "0.69", _real(TUNED, "refuses borderline"))
 
-    for percent, row in (("28%", "spa | 1.0%"), ("11%", "random | 1.0%"), ("99%", "mixed")):
-        yield Quote("README.md", "on which we tried it", percent, _percent(_preserved(row)))
+    for first, second, row in (("28%", "59%", "spa | 1.0%"), ("11%", "41%", "random | 1.0%")):
+        yield Quote("README.md", "% of harmful prompts in two tasks", first, _percent(_preserved(row)))
+        yield Quote("README.md", "% of harmful prompts in two tasks", second, _percent(_in_other_task(row)))
+    yield Quote("README.md", "% of harmful prompts in two tasks", "99%", _percent(_preserved("mixed")))
     yield from _held("README.md", "| holding selected weights (SPA)")
     yield from _put_back("README.md", "| putting 0.1% of the weights back")
     mixed = "| mixing the refusals that aligned a model"
     yield Quote("README.md", mixed, "0.99", _preserved("mixed"))
     yield from _price_of_mixing("README.md", mixed, ("0.66", "0.79", "0.67"), ("0.85", "0.80", "0.78"))
+
+
+def _in_other_task(row: str) -> Value:
+    return cell(REAL_MODELS, row, "refuses harmful", below="### Another task")
 
 
 def _preserved(row: str) -> Value:
@@ -407,7 +413,8 @@ SHARES = r"(?<![\d.])(0\.1|0\.3|1)%"
 """Shares of the weights that a mask selects."""
 SETTINGS = {
     "README.md": (
-        SHARES, r"in 80% of cases", r"at most 5% of cases", r"95% intervals", r"one of 10%", r"Under LoRA select 10%",
+        SHARES, r"in 80% of cases", r"a rise of about 0\.5", r"1\.5 billion",
+        r"at most 5% of cases", r"95% intervals", r"one of 10%", r"Under LoRA select 10%",
         r"\b\d{4}\.\d{5}\b", r"Python 3\.11 to 3\.13", r"Version 0\.1\.0", r"Apache-2\.0",
         r"(before|after) [-+] 0\.0[25]", r"--fraction 0\.01", r"safety.share[ =]0\.175", r"17\.5% of the examples",
         r"refusals are 10%", r"take 0\.1 · \(",
@@ -415,7 +422,7 @@ SETTINGS = {
     ),
     CLAIMS: (
         SHARES, r"at most 5% of runs", r"more than 5% wrong", r"Coder-0\.5B into 1\.5B", r"and 5% held",
-        r"coefficient 0\.15", r"arXiv \d{4}\.\d{5}", r"Qwen2\.5-Coder-0\.5B",
+        r"coefficient 0\.15", r"Coder-1\.5B", r"1\.5 billion", r"arXiv \d{4}\.\d{5}", r"Qwen2\.5-Coder-0\.5B",
     ),
 }  # fmt: skip
 """Numbers of a page that are settings, versions and addresses, and come from no run."""
