@@ -142,7 +142,8 @@ def _noise_sizes(verify: Noise, at: int, top: Rate) -> str:
     of_matrix = "standard deviations of each weight's matrix"
     strength = [f"{ratio:g} {of_matrix}" for ratio in verify.noise_ratio[at : at + 1]]
     words = [*strength, *filter(None, [draws_words(verify, top)])]
-    return f"The noise: {', '.join(words)}." if words else ""
+    several = " A rate is the mean of the draws." if verify.draws and verify.draws > 1 else ""
+    return f"The noise: {', '.join(words)}.{several}" if words else ""
 
 
 def _drawn(verify: Noise, rate: Rate) -> str:
