@@ -215,10 +215,8 @@ def test_where_draws_of_noise_differ_more_draws_are_advised_and_not_more_prompts
     report = drawn(0.9, 0.0)
     short = shorts(report)["verify"]
     assert short.answer == "Not decided"
-    assert (
-        short.sizes
-        == "The noise: 2 standard deviations of each weight's matrix, 2 draws of 32 prompts each. A rate is the mean of the draws."
-    )
+    strength = "2 standard deviations of each weight's matrix"
+    assert short.sizes == f"The noise: {strength}, 2 draws of 32 prompts each. A rate is the mean of the draws."
     assert "The interval includes the bar of 0, more draws of noise than 2 may decide." in short.notes
     assert not any("noise on selected minus" in note for note in short.notes), "the differences are folded"
     assert any("noise on selected minus" in sentence for sentence in short.decided_by)
