@@ -101,6 +101,7 @@ def config_of(setting: Setting, seed: int) -> RunConfig:
     config = demo_config(seed)
     return config.model_copy(
         update={
+            "score": config.score.model_copy(update={"objective": setting.scores}),
             "enhance": EnhanceOptions(scheduler=config.enhance.scheduler, seed=seed, **levers),
             "select": config.select.model_copy(update={"fraction": setting.fraction}),
             "enhance_objective": setting.scores,
@@ -214,7 +215,8 @@ prompts each. With several seeds a cell is their mean, and the brackets have the
 
 ## Development verbs, seed {DEVELOPMENT_SEED}
 
-Each setting moves one lever beside the reference ({REFERENCE.name}), or two where a longer training needs a lower rate.
+Each setting moves one lever beside the reference, or two where a longer training takes a lower rate. The reference is
+{REFERENCE.name}.
 
 {table(development_cells(), known["cells"])}
 ## The chosen setting on other verbs and seeds

@@ -16,6 +16,7 @@ from tests.quoted import ROOT
         ("preservation", "preservation.py", "page"),
         ("seeds", "seeds.py", "tables"),
         ("set_units", "set_units.py", "page"),
+        ("set_levers", "set_levers.py", "page"),
     ],
 )
 def test_a_page_is_what_its_script_writes_from_the_committed_figures(name, script, writer):
