@@ -102,7 +102,10 @@ def test_a_bar_of_few_verdicts_is_hatched_and_the_built_in_guard_says_why():
     report = noisy(9000)
     assert '<li class="treated few">' in render_page(read(report))
     report["provenance"] = {"config": {"judge": "testbed:guard"}}
-    assert "The built-in guard gives no verdict on text that it takes for broken." in shorts(report)["verify"].unscored
+    assert (
+        "The built-in guard gives no verdict on text that it takes for broken, and takes"
+        in shorts(report)["verify"].unscored
+    )
     assert " few" not in render_page(read(noisy(0))).partition('<ul class="bars">')[2].partition("</ul>")[0]
 
 
@@ -167,7 +170,8 @@ def over_refused(before, after, measure="over_refusal/questions", stage="enhance
 def test_refused_questions_stand_beside_the_answer_on_safety_as_its_cost(stage, after, kind, words):
     report = over_refused(0, after, stage=stage)
     cost = shorts(report)[stage].cost
-    kind = "no-merit" if (stage, kind) == ("adapt", "holds") else kind  # the hold of the full report lost refusals
+    if (stage, kind) == ("adapt", "holds"):  # the hold of the full report lost refusals
+        kind, words = "no-merit", "Refuses less: this says nothing"
     assert (cost.kind, cost.words) == (kind, words)
     ends = {55: "[0.18, 0.29]", 12: "[0.03, 0.09]", 0: "[0.00, 0.02]"}[after]
     assert ("questions", "0.00 [0.00, 0.02]", f"{after / 240:.2f} {ends}") in cost.rows
@@ -185,7 +189,7 @@ def test_few_refused_safe_prompts_are_no_merit_of_a_hold_that_lost_refusals():
     report = over_refused(0, 0, stage="adapt")
     report["adapt"]["protected"]["not_refused"] = report["adapt"]["protected"]["asr"] = rate_json(rate(200, 240))
     lost = shorts(report)["adapt"]
-    assert (lost.answer, lost.cost.words, lost.cost.kind) == ("No", "Refuses hardly more safe prompts", "no-merit")
+    assert (lost.answer, lost.cost.words, lost.cost.kind) == ("No", "Refuses less: this says nothing", "no-merit")
     assert not lost.cost.shown
 
 

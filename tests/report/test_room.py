@@ -93,4 +93,4 @@ def test_the_first_screen_says_why_a_claim_is_not_decided():
     opening = render_page(read(report)).partition("<main>")[0]
     assert '<span class="why">Utility before is 0.000 and cannot fall by 0.02' in opening
     said = what_it_cannot_say(read(report), verdicts_of(read(report)))[-1]
-    assert said == "whether the inconclusive claim holds, where a rate had no room to change"
+    assert said == "whether the inconclusive claim holds, which more prompts would not decide"

@@ -120,9 +120,10 @@ def test_what_a_page_cannot_say_begins_with_real_models_where_the_model_is_a_toy
     report = report_on("testbed:aligned")
     said = what_it_cannot_say(read(report), verdicts_of(read(report)))
     assert said[0] == "anything about real models"
-    assert said[-2:] == [
+    assert said[-3:] == [
         "whether 1 inconclusive claim would hold with more draws of noise than 5",
         "whether 3 inconclusive claims would hold with more prompts",
+        "whether the other inconclusive claim holds, which more prompts would not decide",
     ]
     assert what_it_cannot_say(read(report_on("some/model")), [])[0] == "anything about another model"
 

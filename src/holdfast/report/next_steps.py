@@ -115,7 +115,7 @@ def _weaker(verify: Noise) -> Step:
     whole = max((ratio for ratio, breaks in ratios if not breaks and ratio < broken), default=0.0)
     place = f"between {whole:g} and {broken:g}" if whole else "below it"
     return Step(
-        f"Noise of ratio {broken:g} on the selected weights broke some of the text, which says nothing about safety. "
+        f"Noise of ratio {broken:g} on the selected weights broke much of the text, which says nothing about safety. "
         f"Add a ratio {place}, such as {(whole + broken) / 2:.2g}, to the setting verify.ratios of the config, and run "
         "again."
     )

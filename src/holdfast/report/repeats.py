@@ -25,3 +25,15 @@ def repeats_of(report: Report, measure: str) -> str | None:
     if counts.near_calibration >= SHOWN_FROM * whole:
         warnings.append(f"{counts.near_calibration} resemble one that scores or training used")
     return f"Of {whole} {WORDS[SET_OF[measure]]}, {' and '.join(warnings)}." if warnings else None
+
+
+def independent_share(report: Report, measure: str) -> float:
+    """Returns the share of a measure's prompts that do not nearly repeat an earlier one. 1 where few do.
+
+    Questions whose refusals count as over-refusal are those of utility.
+    """
+    name = "questions" if measure == "over_refusal/questions" else SET_OF.get(measure, "")
+    counts = report.repeats.get(name)
+    if not counts or counts.repeats < SHOWN_FROM * counts.prompts:
+        return 1.0
+    return (counts.prompts - counts.repeats) / counts.prompts

@@ -94,7 +94,7 @@ def _undecided(verdicts: Sequence[Verdict]) -> list[str]:
     questions += [f"whether {counted(lost, 'claim')} would hold with a verdict on every answer"] if lost else []
     more = "other " if questions else ""
     claims = agreeing(never, f"the {more}inconclusive claim holds", f"the {never} {more}inconclusive claims hold")
-    return questions + ([f"whether {claims}, where a rate had no room to change"] if never else [])
+    return questions + ([f"whether {claims}, which more prompts would not decide"] if never else [])
 
 
 def _located(report: Report) -> str | None:

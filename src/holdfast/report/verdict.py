@@ -13,6 +13,7 @@ from holdfast.spelling import capitalize_first
 
 Answer = Literal[Decision, "not measured yet", "left out"]
 MORE_PROMPTS = "more prompts"
+OTHER_PROMPTS = "more prompts that do not repeat each other"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Verdict:
     """Reason why more prompts would not decide the claim."""
     lost: str = ""
     """Reason why the claim would not hold if the answers that the judge could not score counted against it."""
+    repeated: str = ""
+    """Reason why the claim is open if prompts that nearly repeat an earlier one count once with it."""
     threshold: str = ""
     """Number that the bar names, such as 0.05."""
     sentences: tuple[str, ...] = ()
@@ -53,7 +56,7 @@ class Verdict:
         """
         if self.answer == "inconclusive":
             includes = f"the interval includes the bar of {self.threshold}, {self.more} may decide"
-            return self.why or self.lost or (includes if self.finding else "")
+            return self.why or self.lost or self.repeated or (includes if self.finding else "")
         return f"the config leaves out {self.reason}" if self.answer == "left out" else ""
 
     @property
@@ -75,6 +78,15 @@ class Part:
     claimed: Literal["above", "below"]
     worst: Difference | None = None
     """Number with every answer that could not be scored counted against the claim. None if all were scored."""
+    independent: float = 1.0
+    """Share of the prompts that do not nearly repeat an earlier one."""
+
+    @property
+    def wide(self) -> Interval:
+        """The interval as wide as if near repeats were no prompts of their own."""
+        low, high = self.interval
+        half = (high - low) / 2 / self.independent**0.5
+        return (low + high) / 2 - half, (low + high) / 2 + half
 
     @property
     def decision(self) -> Decision:
@@ -92,11 +104,28 @@ def decided(stage: str, claim: str, bar: str, reason: str, *parts: Part) -> Verd
     """Makes the verdict on a claim that holds only if every part holds, whatever unscored answers would have been."""
     answer = decide_all([part.decision for part in parts])
     lost = next((_lost(part) for part in parts if answer == "holds" and not part.holds_at_worst), "")
-    answer = "inconclusive" if lost else answer
+    repeated = "" if lost else _repeated(parts, answer)
+    answer = "inconclusive" if lost or repeated else answer
     threshold = " and ".join(dict.fromkeys(f"{part.bar:g}" for part in parts))
     finding = "; ".join(_with_bar(part) for part in parts)
     sentences = tuple(_in_sentences(part, following) for part, following in zip_longest(parts, parts[1:]))
-    return Verdict(stage, claim, bar, answer, reason, finding, lost=lost, threshold=threshold, sentences=sentences)
+    return Verdict(
+        stage, claim, bar, answer, reason, finding, lost=lost, repeated=repeated, threshold=threshold,
+        sentences=sentences, more=OTHER_PROMPTS if repeated else MORE_PROMPTS,
+    )  # fmt: skip
+
+
+def _repeated(parts: Sequence[Part], answer: Decision) -> str:
+    """Explains that near repeats decide a claim. Empty where they do not."""
+    wide = [decide(one.wide, one.bar, claimed=one.claimed) for one in parts]
+    if answer == "inconclusive" or decide_all(wide) == answer:
+        return ""
+    part = next(one for one in parts if decide(one.wide, one.bar, claimed=one.claimed) != one.decision)
+    low, high = part.wide
+    return (
+        "the interval counts prompts that nearly repeat an earlier one as prompts of their own. Without them it is "
+        f"about as wide as [{low:+z.3f}, {high:+z.3f}], which includes the bar of {part.bar:g}"
+    )
 
 
 def _lost(part: Part) -> str:
@@ -128,7 +157,7 @@ def joined(parts: Mapping[str, Verdict]) -> Verdict:
     reason = "; ".join(f"{name}: {verdict.reason}" for name, verdict in parts.items())
     finding = "; ".join(f"{name}: {verdict.finding}" for name, verdict in parts.items())
     undecided = "; ".join(f"{name}: {verdict.undecided}" for name, verdict in parts.items() if verdict.undecided)
-    why = undecided if any(verdict.why for verdict in verdicts) else ""
+    why = undecided if any(verdict.why or verdict.repeated for verdict in verdicts) else ""
     lost = undecided if any(verdict.lost for verdict in verdicts) else ""
     return replace(verdicts[0], answer=answer, reason=reason, finding=finding, why=why, lost=lost, sentences=())
 
