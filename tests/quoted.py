@@ -417,7 +417,7 @@ SETTINGS = {
         r"at most 5% of cases", r"95% intervals", r"one of 10%", r"Under LoRA select 10%",
         r"\b\d{4}\.\d{5}\b", r"Python 3\.11 to 3\.13", r"Version 0\.1\.0", r"Apache-2\.0",
         r"(before|after) [-+] 0\.0[25]", r"--fraction 0\.01", r"safety.share[ =]0\.175", r"17\.5% of the examples",
-        r"refusals are 10%", r"take 0\.1 · \(",
+        r"`--safety-share` is the share[^.]*\.", r"0\.175", r"because 0\.1 · ", r"it is 0\.2, and with", r"alone 0\.1\b",
         r"refusal < 0\.5", r"before \+ 0\.2\b",
     ),
     CLAIMS: (

@@ -43,7 +43,8 @@ AGREEING = 0.5
 PER_TENSOR = "random IoU, as many in every tensor"
 TWO_CONTROLS = (
     "Random masks are drawn from all scored {units}, or with as many {units} in every tensor as the two masks. The "
-    "second control is the fairer one where layers differ in density."
+    "second control is the fairer one where layers differ in density. The interval does not cover another split of the "
+    "prompts into halves: --seed 1 makes one."
 )
 NO_PROMPTS = "Method {} uses no prompts, so there is no agreement of two halves to show, and --prompts changed nothing."
 
