@@ -67,6 +67,19 @@ def test_a_mistake_is_one_sentence(arguments, sentence):
     assert "\n" not in str(refused.value)
 
 
+def test_a_strict_gate_without_a_condition_is_refused():
+    with pytest.raises(
+        ValueError, match=r"^strict=True asks that every condition can fail, and there is none; give one"
+    ):
+        holdfast.compare(aligned(), held_fast(), [], strict=True)
+
+
+@pytest.mark.parametrize("switch", ["allow_inverted", "allow_mismatch", "allow_unchanged", "strict"])
+def test_a_text_switches_nothing_on(switch):
+    with pytest.raises(ValueError, match=rf"^{switch} is 'false'; give True or False\.$"):
+        holdfast.compare(aligned(), held_fast(), ["asr > 0.5"], **{switch: "false"})
+
+
 @pytest.mark.parametrize("pinned", ["before_fingerprint", "after_fingerprint"])
 @pytest.mark.parametrize("wrong", [12, b"ab" * 12, "abc"])
 def test_what_is_no_fingerprint_is_one_sentence(pinned, wrong):

@@ -71,7 +71,7 @@ def plan_gate(
     from holdfast.evaluate.inverted import refuse_inverted
 
     conditions = parse_conditions(fail_if)
-    refuse_inverted(conditions, "--allow-inverted to compare")
+    refuse_inverted(conditions, allowed_by=None)
     from holdfast.plan.gate import USUAL_PROMPTS
     from holdfast.plan.gate_plans import plan_conditions
 

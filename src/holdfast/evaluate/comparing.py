@@ -82,9 +82,13 @@ def compare(
         ValueError: both evaluations are the same or of the same weights, their prompts or settings differ, a condition
             does not parse, or it names a measure that was not measured. Or a rate contradicts the answers of its
             evaluation, a model is another one than the fingerprint or the name that is given, or a condition is
-            inverted.
+            inverted. Or the gate is strict and has no condition.
     """
     conditions = conditions_of(fail_if)
+    if strict and not conditions:
+        raise ValueError(
+            "strict=True asks that every condition can fail, and there is none; give one in fail_if, or leave it out."
+        )
     options = GateOptions(allow_inverted, strict, undecided, allow_mismatch, allow_unchanged)
     pinned = Pins(before_fingerprint, after_fingerprint, before_model, after_model)
     if isinstance(before, str | Path) and isinstance(after, str | Path):
