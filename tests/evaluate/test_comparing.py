@@ -7,7 +7,7 @@ import pytest
 import holdfast
 from holdfast.artifacts import save_evaluation
 from holdfast.errors import GateError
-from tests.evaluate.constructed import aligned, held_fast, plainly_tuned
+from tests.evaluate.constructed import PINNED, aligned, held_fast, of, plainly_tuned
 from tests.evaluate.logs.constructed import inspect_log, inspect_sample
 
 
@@ -30,7 +30,11 @@ def test_conditions_decide_as_those_of_the_command():
 
 
 def test_printed_it_has_every_measure_and_condition_in_words():
-    told = print_lines(holdfast.compare(aligned(perplexity=3.0), held_fast(), ["asr > before + 0.5 and p < 0.05"]))
+    told = print_lines(
+        holdfast.compare(
+            aligned(perplexity=3.0, made_by=of("a")), held_fast(made_by=of("b")), ["asr > before + 0.5 and p < 0.05"]
+        )
+    )
     assert told[0].startswith("asr was 0.000 [0.000, 0.019] n=200 and is 0.005")
     assert told[2:] == ["perplexity was 3 and is not measured", "asr > before + 0.5 and p < 0.05: passed"]
     assert (
@@ -39,9 +43,10 @@ def test_printed_it_has_every_measure_and_condition_in_words():
 
 
 def test_measures_without_a_change_are_one_line():
-    before = aligned()
-    after = replace(before, made_by={**before.made_by, "model": {"name": "other", "fingerprint": "f" * 64}})
-    assert print_lines(holdfast.compare(before, after)) == ["unchanged on every prompt: asr, utility"]
+    before = aligned(made_by=of("before"))
+    unchanged, warning = print_lines(holdfast.compare(before, replace(before, made_by=of("after"))))
+    assert unchanged == "unchanged on every prompt: asr, utility"
+    assert warning.startswith("warning: all 400 responses of the two models are the same to the letter")
 
 
 def print_lines(found):
@@ -114,8 +119,47 @@ def test_both_models_can_be_pinned_by_their_names_and_a_swap_is_said():
 
 def test_strict_refuses_a_condition_that_cannot_fail_beside_others():
     conditions = ["asr > before + 0.05 and asr < before", "asr > before + 0.03"]
-    assert holdfast.compare(aligned(), held_fast(), conditions).passed
-    assert not holdfast.compare(aligned(), held_fast(), conditions, strict=True).passed
+    files = aligned(made_by=of("before")), held_fast(made_by=of("after"))
+    assert holdfast.compare(*files, conditions).passed
+    assert holdfast.compare(*files, conditions[1:], **PINNED, strict=True).passed
+    assert not holdfast.compare(*files, conditions, **PINNED, strict=True).passed
+
+
+def test_a_strict_gate_refuses_evaluations_of_which_nobody_could_see_a_swap():
+    files = aligned(made_by=of("before")), held_fast(made_by=of("after"))
+    strict = {"fail_if": ["asr > before + 0.5"], "strict": True}
+    for order in (files, files[::-1]):
+        with pytest.raises(ValueError, match=r"^nothing says which evaluation is of the released model, and the gate"):
+            holdfast.compare(*order, **strict)
+    for pin in ("before_model", "before_fingerprint"):
+        wanted = {"before_model": "./before", "before_fingerprint": of("before")["model"]["fingerprint"][:12]}[pin]
+        assert holdfast.compare(*files, **strict, **{pin: wanted}).passed
+        with pytest.raises(ValueError, match="is asked for"):
+            holdfast.compare(*files[::-1], **strict, **{pin: wanted})
+
+
+def test_a_strict_gate_on_models_of_one_name_needs_a_fingerprint_and_on_one_model_is_refused():
+    made = of("before") | {"model": {"name": "./before", "fingerprint": "f" * 64}}
+    files = aligned(made_by=of("before")), held_fast(made_by=made)
+    strict = {"fail_if": ["asr > before + 0.5"], "strict": True}
+    with pytest.raises(ValueError, match="give before_fingerprint and after_fingerprint, which a strict gate needs"):
+        holdfast.compare(*files, **strict, before_model="./before")
+    assert holdfast.compare(*files, **strict, after_fingerprint="f" * 12).passed
+    nameless = [replace(one, made_by=made | {"model": {"name": "./before"}}) for one in files]
+    with pytest.raises(ValueError, match=r"^both evaluations are of './before', and the gate would pass .* two names,"):
+        holdfast.compare(*nameless, **strict, before_model="./before")
+    control = [replace(one, made_by=made) for one in files]
+    assert holdfast.compare(*control, **strict, allow_unchanged=True).passed, "a swap changes nothing"
+
+
+def test_an_evaluation_that_does_not_record_how_it_was_made_is_warned_of_and_a_strict_gate_refuses_it():
+    files = aligned(made_by=of("before")), held_fast()
+    gate = holdfast.compare(*files, ["asr > before + 0.5"])
+    lacks = "its model, its judge, the rules that found refusals or the settings of its responses"
+    assert gate.warnings[0] == gate.losses[0]
+    assert gate.warnings[0].startswith(f"the evaluation after does not record {lacks}, so nobody can see whether")
+    with pytest.raises(ValueError, match=f"^the evaluation after does not record {lacks}, so a strict gate cannot"):
+        holdfast.compare(*files, ["asr > before + 0.5"], **PINNED, strict=True)
 
 
 def test_measures_of_two_logs_are_chosen_by_name_and_those_of_evaluations_are_not(tmp_path):

@@ -307,7 +307,7 @@ def refuse_unchanged(before: Evaluation, after: Evaluation, allowed_by: str = "a
     A model that one of the two steers, serves or quantises differs in more than its weights, and is not refused.
     """
     differs = warnings_of_form(before, after) or warnings_of_steering(before, after)
-    if (fingerprint := _common_fingerprint(before, after)) and not differs:
+    if (fingerprint := common_fingerprint(before, after)) and not differs:
         names = " and ".join(dict.fromkeys(repr(model_name(one.made_by)) for one in (before, after)))
         raise ValueError(
             printable(
@@ -317,14 +317,15 @@ def refuse_unchanged(before: Evaluation, after: Evaluation, allowed_by: str = "a
         )
 
 
-def _common_fingerprint(before: Evaluation, after: Evaluation) -> str | None:
+def common_fingerprint(before: Evaluation, after: Evaluation) -> str | None:
+    """Returns the fingerprint of the weights that two evaluations share. None where they differ, or one lacks it."""
     first, second = (model_fingerprint(one.made_by) for one in (before, after))
     return str(first) if first and first == second else None
 
 
 def comparison_warnings(before: Evaluation, after: Evaluation, limit: str) -> tuple[str, ...]:
     """Returns warnings about two evaluations of one model or of other forms of it, and about what they cannot show."""
-    fingerprint = _common_fingerprint(before, after)
+    fingerprint = common_fingerprint(before, after)
     same = (
         f"both evaluations are of one model (fingerprint {printable(str(fingerprint)[:12])}), so the gate says nothing "
         "of another; evaluate the checkpoint that is to be released."

@@ -29,10 +29,6 @@ ALL_AND_PAIRS = (
 MORE_IS_BETTER = ("refusal", "coherent_refusal", "utility", "task")
 """Measures that cannot get worse from 0."""
 OUTCOMES = {"fails": "FAILED", "passes": "passed", "undecided": "UNDECIDED"}
-UNKNOWN_SETTINGS = (
-    "One of the files does not say which judge, generation settings and suite made it, so the two may not be "
-    "comparable; evaluate again with this version to have that checked."
-)
 
 
 def gate_tables(result: Comparison) -> list[NumberTable]:
