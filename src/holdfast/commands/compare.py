@@ -221,7 +221,7 @@ def _warn_of(outcome: Gate) -> None:
 
     Also with --quiet it warns of a loss that the gate lets pass, and of an undecided condition.
     """
-    told_in_error = outcome.unwatched if outcome.exit_code == 2 and outcome.overlooks_loss else ()
+    told_in_error = outcome.overlooked if outcome.exit_code == 2 and outcome.overlooks_loss else ()
     for sentence in outcome.warnings:
         if sentence not in told_in_error:
             warn(sentence, always=sentence in outcome.losses)
