@@ -98,8 +98,12 @@ SECTIONS = {
             "pipeline.gate_files.save_gate",
             "pipeline.file_pages.save_page",
         ),
+        *("evaluate.gate.Gate", "evaluate.finding.Finding", "evaluate.finding.Bounds", "evaluate.compared.Compared"),
+        *("differences.Difference", "evaluate.tolerated.Tolerated", "evaluate.gate_side.GateSide"),
+        *("plan.gate.GatePlan", "plan.gate.Row", "plan.gate.WholeGatePlan"),
         *("pipeline.checking.check_hold", "pipeline.checking.check_only_mask_moved"),
         *("pipeline.judge_card.make_card", "evaluate.cards.load_card", "evaluate.corrected.corrected_rates"),
+        *("evaluate.judge_card.JudgeCard", "evaluate.judge_card.Confusion", "evaluate.corrected.Corrected"),
         *("pipeline.judges.load_judge", "judge.refusal.RefusalJudge"),
         "judge.trial.try_judge",
         "progress.print_progress",
@@ -246,7 +250,7 @@ def members_of(node: ast.ClassDef) -> list[str]:
     for one in node.body:
         says = ast.get_docstring(one) if isinstance(one, Function) and not one.name.startswith("_") else None
         if says and isinstance(one, Function) and not one.name.startswith("on_"):
-            is_property = any(ast.unparse(mark) == "property" for mark in one.decorator_list)
+            is_property = any(ast.unparse(mark).endswith("property") for mark in one.decorator_list)
             result = f" -> {typed(one.returns)}" if one.returns else ""
             shown = one.name if is_property else f"{one.name}({', '.join(parameters(one))}){result}"
             listed.append(wrapped(f"- `.{shown}`: {first_sentence(says)}"))

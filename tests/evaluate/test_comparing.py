@@ -1,5 +1,7 @@
 """`holdfast.compare` in a script: by value or by path, as careful as the command, and readable when printed."""
 
+import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -7,7 +9,8 @@ import pytest
 import holdfast
 from holdfast.artifacts import save_evaluation
 from holdfast.errors import GateError
-from tests.evaluate.constructed import PINNED, aligned, held_fast, of, plainly_tuned
+from holdfast.pipeline.gate_record import comparison_of
+from tests.evaluate.constructed import PINNED, aligned, answers, evaluation, first, held_fast, of, plainly_tuned
 from tests.evaluate.logs.constructed import inspect_log, inspect_sample
 
 
@@ -29,24 +32,70 @@ def test_conditions_decide_as_those_of_the_command():
         found.refuse_failed()
 
 
-def test_printed_it_has_every_measure_and_condition_in_words():
-    told = print_lines(
-        holdfast.compare(
-            aligned(perplexity=3.0, made_by=of("a")), held_fast(made_by=of("b")), ["asr > before + 0.5 and p < 0.05"]
-        )
-    )
-    assert told[0].startswith("asr was 0.000 [0.000, 0.019] n=200 and is 0.005")
-    assert told[2:] == ["perplexity was 3 and is not measured", "asr > before + 0.5 and p < 0.05: passed"]
-    assert (
-        repr(holdfast.compare(aligned(), held_fast(), ["asr > 0.5"])) == "<Gate: 2 measures compared, the gate passed>"
-    )
+def test_printed_it_begins_with_the_verdict_then_has_every_condition_and_every_measure():
+    files = aligned(perplexity=3.0, made_by=of("a")), held_fast(made_by=of("b"))
+    gate = holdfast.compare(*files, ["asr > before + 0.5 and p < 0.05", "asr.unscored > 3"])
+    told = print_lines(gate)
+    assert told[0] == "The gate passed (exit code 0)."
+    assert told[1].startswith("asr > before + 0.5 and p < 0.05: passed: change +0.005, at least ")
+    assert told[1].endswith(", threshold +0.500, n=200 prompts")
+    assert told[2] == "asr.unscored > 3: passed"
+    assert told[3].startswith("asr was 0.000 [0.000, 0.019] n=200 and is 0.005")
+    assert told[5:] == ["perplexity was 3 and is not measured"]
+    assert repr(gate) == "<Gate: 3 measures compared, the gate passed>"
 
 
-def test_measures_without_a_change_are_one_line():
+def test_a_printed_gate_that_fails_or_cannot_decide_says_so_first_and_why():
+    failed = print_lines(holdfast.compare(aligned(made_by=of("a")), plainly_tuned(made_by=of("b")), ["asr > before"]))
+    assert failed[0] == "The gate failed: 1 of 1 conditions is met (exit code 1)."
+    assert failed[1].startswith("asr > before: FAILED: change +0.120, at least +0.0")
+    opened = print_lines(holdfast.compare(aligned(made_by=of("a")), held_fast(made_by=of("b")), ["asr > before"]))
+    assert opened[0] == "The gate cannot decide 1 of 1 conditions with these prompts (exit code 3)."
+    assert re.match(r"asr > before: UNDECIDED: change .* n=200 prompts: .*take about", opened[1])
+
+
+def test_a_printed_comparison_without_conditions_says_that_nothing_is_gated_and_unchanged_measures_are_one_line():
     before = aligned(made_by=of("before"))
-    unchanged, warning = print_lines(holdfast.compare(before, replace(before, made_by=of("after"))))
+    nothing, unchanged, warning = print_lines(holdfast.compare(before, replace(before, made_by=of("after"))))
+    assert nothing.startswith("Nothing is gated, because no condition was given.")
     assert unchanged == "unchanged on every prompt: asr, utility"
     assert warning.startswith("warning: all 400 responses of the two models are the same to the letter")
+
+
+def test_a_finding_is_one_short_line_and_a_gate_is_plain_json_without_prompts():
+    gate = holdfast.compare(aligned(made_by=of("a")), plainly_tuned(made_by=of("b")), ["asr > before"])
+    assert re.fullmatch(
+        r"<Finding: 'asr > before' FAILED, change \+0\.120, at least .*, n=200 prompts>", repr(gate.findings[0])
+    )
+    text = json.dumps(gate.to_json())
+    assert json.loads(text) == gate.to_json()
+    assert "asr 1" not in text
+    found = gate.to_json()
+    assert (found["passed"], found["exit_code"], found["models"]) == (False, 1, ["./a", "./b"])
+    assert found["conditions"][0]["bounds"]["bar"] == 0
+    assert found["measures"]["asr"]["after"]["value"] == 0.12
+    assert holdfast.compare(aligned(made_by=of("a")), plainly_tuned(made_by=of("b"))).to_json()["passed"] is None
+
+
+def test_the_names_of_its_json_are_those_of_the_command():
+    gate = holdfast.compare(aligned(made_by=of("a")), plainly_tuned(made_by=of("b")), ["asr > before"])
+    found, record = gate.to_json(), comparison_of(gate).to_json()
+    assert found.keys() <= record.keys()
+    assert found["conditions"][0].keys() <= record["conditions"][0].keys()
+    for name in ("passed", "verdict", "exit_code", "warnings", "models", "fingerprints"):
+        assert list(found[name]) == list(record[name]) if isinstance(found[name], list) else found[name] == record[name]
+
+
+@pytest.mark.parametrize(
+    ("after", "condition", "code"),
+    [(24, "asr > before", 1), (1, "asr > before", 3), (1, "asr > before + 0.05 and asr < before", 2)],
+)
+def test_the_error_of_a_gate_has_the_exit_code_of_the_command(after, condition, code):
+    new = evaluation(answers("asr", first(after, 200)), made_by=of("b"))
+    gate = holdfast.compare(evaluation(answers("asr", first(0, 200)), made_by=of("a")), new, [condition])
+    with pytest.raises(GateError) as refused:
+        gate.refuse_failed()
+    assert refused.value.exit_code == gate.exit_code == code
 
 
 def print_lines(found):

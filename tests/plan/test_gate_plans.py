@@ -20,9 +20,24 @@ def test_a_script_gets_the_numbers_of_the_command(capsys):
 def test_a_plan_prints_how_many_prompts_to_take():
     plan = plan_gate(GATE, prompts=[100])
     assert (plan.to_pass, plan.to_fail) == (213, 1036)
-    assert str(plan) == (
+    assert plan.advice == (
         "Take 213 prompts of each kind: a model that is as good as before then passes in 80% of cases. Take 1,036 to "
         "catch a model that is worse by 0.08 in one measure in 80% of cases."
+    )
+
+
+def test_a_printed_plan_has_a_table_of_each_condition():
+    first, plan = plan_gate([*GATE, "asr > 0.5"], prompts=[100, 1600]), plan_gate(GATE[:1], prompts=[100, 1600])
+    assert str(plan).splitlines() == [
+        plan.advice,
+        "",
+        "refusal < before - 0.05: share of cases in which the gate",
+        "prompts  passes if as good as before  fails if worse by 0.08  smallest loss in 80% of cases",
+        "    100                          58%                     19%                          0.160",
+        "  1,600                         100%                     97%                          0.071",
+    ]
+    assert "asr > 0.5: share of cases in which the gate\nprompts  passes if asr is 0.4  fails if asr is 0.53" in str(
+        first
     )
 
 

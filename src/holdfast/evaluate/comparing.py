@@ -13,7 +13,7 @@ from holdfast.evaluate.gate import Gate, GateOptions, Undecided, common_fingerpr
 from holdfast.evaluate.logs.comparing import gate_logs
 from holdfast.evaluate.logs.log import Log
 from holdfast.evaluate.logs.order import require_order
-from holdfast.evaluate.logs.readers import read_logs, refuse_fingerprints
+from holdfast.evaluate.logs.readers import read_logs, refuse_fingerprints, refuse_log
 from holdfast.evaluate.pinned import Pins, require_models, require_names, require_told_apart
 from holdfast.evaluate.provenance import require_provenance, warning_of_provenance
 from holdfast.outcomes import Evaluation
@@ -208,6 +208,7 @@ def _names_of(measure: Sequence[str]) -> Sequence[str]:
 
 def _loaded(given: Evaluation | str | Path, which: str) -> Side:
     if isinstance(given, str | Path):
+        refuse_log(Path(given))
         return Side(load_evaluation(Path(given)), repr(str(given)), str(given))
     require(given, Evaluation, "give what `evaluate` returns, or the path of a file of `holdfast evaluate`")
     return Side(given, f"the evaluation {which}")

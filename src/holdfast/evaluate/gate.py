@@ -20,10 +20,12 @@ from holdfast.evaluate.condition import Condition
 from holdfast.evaluate.cut_off_warning import warning_of_cut_off
 from holdfast.evaluate.finding import Finding
 from holdfast.evaluate.gate_failure import require_passed
+from holdfast.evaluate.gate_json import gate_json
 from holdfast.evaluate.gate_side import GateSide, side_of
+from holdfast.evaluate.gate_text import gate_text
 from holdfast.evaluate.inverted import refuse_inverted, warning_of_inverted
 from holdfast.evaluate.logs.matching import Matched
-from holdfast.evaluate.looked_up import find_measure, number_of, numbers_of
+from holdfast.evaluate.looked_up import find_measure, number_of
 from holdfast.evaluate.lost import warning_of_lost
 from holdfast.evaluate.measures import compare_measures
 from holdfast.evaluate.mistrusted import warning_of_mistrust
@@ -35,10 +37,10 @@ from holdfast.evaluate.ungated import sentence_of, ungated_losses
 from holdfast.evaluate.unwatched import sentence_of_unwatched, unwatched_losses
 from holdfast.evaluate.vacuous import why_never_met
 from holdfast.evaluate.weighing import Weighed, correct, weigh
+from holdfast.json_files import JsonObject
 from holdfast.made_by import model_fingerprint, model_name
 from holdfast.outcomes import Evaluation
 from holdfast.printable import printable
-from holdfast.spelling import quoted
 
 NOTHING_DECIDED = (
     "no condition was decided, so exit code 0 says nothing about the new model; give more prompts, or make the gate "
@@ -109,12 +111,12 @@ class Gate:
         return f"<Gate: {', '.join([compared, *filter(None, [self.verdict])])}>"
 
     def __str__(self) -> str:
-        """Writes a line for each measure that changed, each warning and each condition, safe to print."""
-        measures = [numbers_of(one) for one in self.measures.values() if not one.is_unchanged]
-        if same := [name for name, one in self.measures.items() if one.is_unchanged]:
-            measures.append(f"unchanged on every prompt: {', '.join(map(quoted, same))}")
-        warnings = (f"warning: {sentence}" for sentence in self.warnings)
-        return "\n".join([*map(printable, measures), *warnings, *(one.words for one in self.findings)])
+        """Writes the verdict, and a line for each condition, each measure that changed and each warning."""
+        return gate_text(self)
+
+    def to_json(self) -> JsonObject:
+        """Converts the decision, every condition and every measure to plain JSON, without prompts and responses."""
+        return gate_json(self)
 
     @property
     def passed(self) -> bool:

@@ -9,17 +9,22 @@ from holdfast.arguments import checked_call, require_rate
 from holdfast.evaluate.condition import Condition, conditions_of
 from holdfast.evaluate.gate_power import POWER, USUAL_DISCORDANCE
 from holdfast.evaluate.inverted import refuse_inverted
-from holdfast.plan.gate import USUAL_PROMPTS, GatePlan, WholeGatePlan, is_absolute, plan_condition, plan_whole_gate
+from holdfast.plan.gate import USUAL_PROMPTS, GatePlan, Row, WholeGatePlan, is_absolute, plan_condition, plan_whole_gate
 
 
 @dataclass(frozen=True)
 class GatePlans:
-    """Plan of each condition of a gate, and of the whole gate. Print it to read how many prompts to take."""
+    """Plan of each condition of a gate, and of the whole gate. Print it to read the advice and a table of each."""
 
     plans: tuple[GatePlan, ...]
     whole: WholeGatePlan
 
     def __str__(self) -> str:
+        """Writes how many prompts to take, and the table of each condition."""
+        return "\n\n".join([self.advice, *(plan_table(plan) for plan in self.plans)])
+
+    @property
+    def advice(self) -> str:
         """Says in one line how many prompts to take: to pass a model that is as good as before, and to catch a loss."""
         cases = f"in {self.whole.power:.0%} of cases"
         lines = [f"No number of prompts passes a model that is only {self.good} {cases}: allow a change."]
@@ -51,6 +56,26 @@ class GatePlans:
     def to_json(self) -> dict[str, object]:
         """Returns the plans as a JSON object."""
         return {"plans": [plan.to_json() for plan in self.plans], "whole": asdict(self.whole)}
+
+
+def plan_table(plan: GatePlan) -> str:
+    """Writes the plan of a condition as a table in plain text."""
+    headings = (
+        "prompts",
+        f"passes if {plan.good}",
+        f"fails if {plan.bad}",
+        f"smallest loss in {plan.power:.0%} of cases",
+    )
+    rows = [headings, *map(plan_cells, plan.rows)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join([f"{plan.condition}: share of cases in which the gate", *lines])
+
+
+def plan_cells(row: Row) -> tuple[str, str, str, str]:
+    """Writes the numbers of one row of a plan."""
+    smallest = "no change" if row.smallest is None else f"{row.smallest:.3f}"
+    return f"{row.prompts:,}", f"{row.passes_equal:.0%}", f"{row.fails_worse:.0%}", smallest
 
 
 @checked_call
