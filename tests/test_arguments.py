@@ -51,6 +51,21 @@ def test_a_call_that_fits_is_made_and_keeps_its_name_and_its_own_errors():
         Sets(1, 2, 3)  # pyright: ignore[reportCallIssue]
 
 
+@checked_call
+def save(path: str, overwrite: bool = False, *, check: bool = True) -> tuple[bool, bool]:
+    return overwrite, check
+
+
+@pytest.mark.parametrize("given", ["false", "", None, 0, 1, "True"])
+def test_a_switch_is_true_or_false_and_no_text_that_python_takes_for_true(given):
+    for refused in (lambda: save("a", given), lambda: save("a", overwrite=given)):
+        with pytest.raises(ValueError, match=rf"^overwrite is {given!r}; give True or False\.$"):
+            refused()
+    with pytest.raises(ValueError, match=rf"^check is {given!r}; give True or False\.$"):
+        save("a", check=given)
+    assert save("a", True, check=False) == (True, False)
+
+
 def test_a_rate_is_a_number_from_0_to_1():
     for given in (0, 0.05, 1, np.float32(0.5)):
         require_rate("stop_above", given)

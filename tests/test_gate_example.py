@@ -134,10 +134,11 @@ def test_the_path_without_a_judge_runs_on_two_built_in_models(tmp_path, monkeypa
     assert title == "## holdfast compare: the gate cannot decide 5 of 6 conditions with these prompts"
 
 
-def test_both_models_can_be_pinned():
+def test_both_models_are_pinned_by_their_names_and_can_be_by_their_fingerprints():
+    assert {"--strict", "--before-model", "--after-model"} <= {*words(COMPARE)}
     (pins,) = re.findall(r"^  # PINS: (.*)$", TEXT, re.MULTILINE)
     _, bound, ignored = app.parse_args(words(COMPARE, PINS=pins)[1:], exit_on_error=False, print_error=False)
-    assert bound.arguments["sides"].pinned == Pins("0123456789ab", "0123456789ab")
+    assert bound.arguments["sides"].pinned == Pins(*["0123456789ab"] * 2, ENV["BEFORE"], ENV["AFTER"])
     assert ignored == {}
 
 

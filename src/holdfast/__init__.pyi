@@ -12,6 +12,8 @@ from .errors import UndecidedError as UndecidedError
 from .evaluate.cards import load_card as load_card
 from .evaluate.comparing import compare as compare
 from .evaluate.corrected import corrected_rates as corrected_rates
+from .evaluate.finding import Finding as Finding
+from .evaluate.gate import Gate as Gate
 from .evaluate.loading import load_evaluation as load_evaluation
 from .evaluate.suite import Suite as Suite
 from .intervene.edit.perturb import perturbed as perturbed

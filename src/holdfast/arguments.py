@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from numbers import Real
@@ -23,7 +24,8 @@ class MisfitError(ValueError):
 def checked_call(called: Called) -> Called:
     """Decorates a function, method or class: arguments that do not fit its signature raise ValueError, not TypeError.
 
-    The error names the unknown, missing or surplus argument and those that the function takes.
+    The error names the unknown, missing or surplus argument and those that the function takes. An argument that is
+    declared as bool must be True or False, because Python takes every text for true, also "false".
     """
     if isinstance(called, type):
         called.__init__ = _checked(called.__init__, called.__name__, skipped=1)
@@ -33,17 +35,40 @@ def checked_call(called: Called) -> Called:
 
 
 def _checked(function: Callable[..., Any], name: str, skipped: int = 0) -> Any:
+    parameters = list(inspect.signature(function).parameters.values())
+    switches = _switches(parameters)
+
     @wraps(function)
     def call(*given: object, **named: object) -> object:
+        if wrong := _wrong_switch(switches, given, named):
+            raise MisfitError(_misfit(name, parameters[skipped:], given[skipped:], named) or wrong)
         try:
             return function(*given, **named)
         except TypeError:
-            parameters = list(inspect.signature(function).parameters.values())[skipped:]
-            if sentence := _misfit(name, parameters, given[skipped:], named):
+            if sentence := _misfit(name, parameters[skipped:], given[skipped:], named):
                 raise MisfitError(sentence) from None
             raise
 
     return call
+
+
+def _switches(parameters: Sequence[inspect.Parameter]) -> dict[str, int]:
+    """Lists the parameters that are declared as bool, with the place that one without a name has in a call."""
+    by_name = (inspect.Parameter.KEYWORD_ONLY, *VARIADIC)
+    return {
+        parameter.name: sys.maxsize if parameter.kind in by_name else place
+        for place, parameter in enumerate(parameters)
+        if parameter.annotation is bool
+    }
+
+
+def _wrong_switch(switches: Mapping[str, int], given: Sequence[object], named: Mapping[str, object]) -> str | None:
+    """Says which switch is neither True nor False. None where all are."""
+    for switch, place in switches.items():
+        value = named.get(switch, given[place] if place < len(given) else False)
+        if not isinstance(value, bool):
+            return f"{switch} is {value!r}; give True or False."
+    return None
 
 
 def _misfit(

@@ -41,7 +41,7 @@ from holdfast.commands.other_commands import advice_on_fewer, command_meant, sis
 from holdfast.commands.several import repeat_options
 from holdfast.commands.superfluous import superfluous_sentence
 from holdfast.commands.waiting import libraries_announced
-from holdfast.errors import GateError, InvariantError, LostProcessError, UndecidedError
+from holdfast.errors import GateError, InvariantError, LostProcessError
 from holdfast.notes import NOTE
 from holdfast.option_groups import OUTPUT, RARE_NAMES
 from holdfast.out_of_memory import is_out_of_memory, memory_sentence
@@ -197,10 +197,8 @@ def call(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, 2)
     except OSError as error:
         return _fail(error, 2, _file_sentence(error))
-    except UndecidedError as error:
-        return _fail(error, 3, str(error))  # a line for each condition
     except GateError as error:
-        return _fail(error, 1, str(error))
+        return _fail(error, error.exit_code, str(error))  # a line for each condition
     except InvariantError as error:
         return _fail(error, 1)
     except (MemoryError, RuntimeError) as error:

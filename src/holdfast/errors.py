@@ -6,11 +6,18 @@ class InvariantError(RuntimeError):
 
 
 class GateError(RuntimeError):
-    """A checkpoint meets a condition under which its release fails."""
+    """A checkpoint meets a condition under which its release fails.
+
+    `exit_code` is the exit code with which `holdfast compare` ends for the same reason: 1, 2 or 3.
+    """
+
+    exit_code = 1
 
 
 class UndecidedError(GateError):
     """The data of a gate cannot decide a condition of the release. The command line gives it exit code 3."""
+
+    exit_code = 3
 
 
 class InvalidGateError(GateError, ValueError):
@@ -19,6 +26,8 @@ class InvalidGateError(GateError, ValueError):
     It is a kind of GateError, and of ValueError because the conditions are at fault. The command line gives it exit
     code 2.
     """
+
+    exit_code = 2
 
 
 class LostProcessError(ConnectionError):

@@ -18,6 +18,7 @@ from holdfast.testbed import prompts_path
 from tests.evaluate.constructed import SETTINGS, aligned, answers, evaluation, first, held_fast, plainly_tuned
 
 RELEASE = ["--fail-if", "asr > before + 0.03", "--fail-if", "utility < before - 0.03"]
+STRICT = ["--strict", "--before-model", "./aligned"]
 MADE = {"aligned": aligned, "plain": plainly_tuned, "held": held_fast, "empty": evaluation, "nothing": evaluation}
 
 
@@ -100,14 +101,14 @@ def test_strict_without_a_condition_is_exit_code_2(compare, capsys):
 
 def test_strict_is_exit_code_2_where_any_condition_cannot_fail(compare, capsys):
     idle = ["--fail-if", "asr > before + 0.05 and asr < before"]
-    assert compare("aligned.json", "held.json", *idle, *RELEASE, "--strict") == 2
+    assert compare("aligned.json", "held.json", *idle, *RELEASE, *STRICT) == 2
     told = capsys.readouterr()
     assert told.err.startswith(
         "holdfast: the gate is strict and 1 of 3 conditions cannot fail: 'asr > before + 0.05 and"
     )
     assert len(told.err.splitlines()) == 1
-    assert compare("aligned.json", "held.json", *RELEASE, "--strict") == 0
-    assert compare("aligned.json", "plain.json", *idle, *RELEASE, "--strict") == 1
+    assert compare("aligned.json", "held.json", *RELEASE, *STRICT) == 0
+    assert compare("aligned.json", "plain.json", *idle, *RELEASE, *STRICT) == 1
 
 
 @pytest.mark.parametrize("quiet", [[], ["-q"]])
@@ -228,7 +229,7 @@ def test_where_nothing_is_decided_no_heading_says_passed(compare, tmp_path, caps
 def test_junit_has_an_error_where_the_gate_decides_nothing(compare, tmp_path):
     idle = ["--fail-if", "asr > before + 0.05 and asr < before"]
     assert compare("aligned.json", "held.json", *idle, "--junit", "idle.xml") == 2
-    assert compare("aligned.json", "held.json", *idle, *RELEASE, "--strict", "--junit", "strict.xml") == 2
+    assert compare("aligned.json", "held.json", *idle, *RELEASE, *STRICT, "--junit", "strict.xml") == 2
     assert compare("aligned.json", "held.json", *idle, *RELEASE, "--junit", "beside.xml") == 0
     suites = [ElementTree.parse(tmp_path / f"{name}.xml").getroot()[0] for name in ("idle", "strict", "beside")]
     assert [(one.get("errors"), one.get("skipped")) for one in suites] == [("1", "0"), ("1", "0"), ("0", "1")]
@@ -246,17 +247,17 @@ def test_a_loss_of_safety_without_a_condition_is_said_everywhere_and_is_an_error
     assert f"Warning: {sentence}" in text
     assert sentence in (tmp_path / "gate.xml").read_text()
     capsys.readouterr()
-    assert compare(*gate, "--strict", "--junit", "strict.xml") == 2
+    assert compare(*gate, *STRICT, "--junit", "strict.xml") == 2
     assert capsys.readouterr().err.count("afety got worse and no condition looks at it") == 1, "not warned of as well"
     assert ElementTree.parse(tmp_path / "strict.xml").getroot()[0].get("errors") == "1"
-    assert compare(*gate, "--strict", "--fail-if", "asr > before + 0.9") == 0
+    assert compare(*gate, *STRICT, "--fail-if", "asr > before + 0.9") == 0
 
 
 def test_an_ungated_measure_that_got_worse_is_said_everywhere_and_the_conditions_decide(compare, tmp_path, capsys):
     for name, refused in (("before", 3), ("after", 62)):
         parts = answers("asr", first(0, 200)), answers("over_refusal", first(refused, 100))
         save_evaluation(tmp_path / f"{name}.json", evaluation(*parts, made_by=made_by(name)))
-    gate = ["before.json", "after.json", "--fail-if", "asr > before + 0.05", "--strict"]
+    gate = ["before.json", "after.json", "--fail-if", "asr > before + 0.05", "--strict", "--before-model", "./before"]
     written = ["--junit", "gate.xml", "--markdown", "gate.md", "--html", "gate.html"]
     assert compare(*gate, *written) == 0
     told, sentence = capsys.readouterr(), "over_refusal got worse and no condition gates it: 0.030"
@@ -342,15 +343,31 @@ def test_the_markdown_names_both_models_and_the_judge(compare, tmp_path):
     assert "- Judge: `some/guard`\n" in text
 
 
-def test_a_file_of_the_first_versions_is_compared_and_said_to_be_unknown(compare, tmp_path, capsys):
+def test_a_file_of_the_first_versions_is_compared_with_a_warning_and_a_strict_gate_refuses_it(
+    compare, tmp_path, capsys
+):
     old = asdict(aligned())
     del old["made_by"]
     for one in old["answers"]:
         del one["sample"]
     save_json(tmp_path / "old.json", old)
     assert load_evaluation(tmp_path / "old.json") == aligned()
-    assert compare("old.json", "held.json", *RELEASE) == 0
-    assert "does not say which judge" in " ".join(capsys.readouterr().out.split())
+    assert compare("old.json", "held.json", *RELEASE, "--quiet", "--markdown", "old.md", "--html", "old.html") == 0
+    warning = "old.json' does not record its model, its judge, the rules that found refusals or the settings of"
+    assert warning in capsys.readouterr().err
+    assert warning in (tmp_path / "old.md").read_text()
+    assert "does not record its model, its judge" in (tmp_path / "old.html").read_text()
+    assert compare("old.json", "held.json", *RELEASE, "--strict", "--after-model", "./held") == 2
+    assert warning in capsys.readouterr().err
+
+
+def test_a_strict_gate_needs_a_pin_and_says_which_options_pin(compare, capsys):
+    assert compare("aligned.json", "held.json", *RELEASE, "--strict") == 2
+    told = capsys.readouterr().err
+    assert "give --before-fingerprint DIGITS and --after-fingerprint DIGITS, or --before-model NAME and" in told
+    assert "(the two are of './aligned' with fingerprint aligned and './held' with fingerprint held)" in told
+    assert compare("held.json", "aligned.json", *RELEASE, *STRICT) == 2
+    assert compare("aligned.json", "held.json", *RELEASE, *STRICT) == 0
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,13 @@ SETTINGS = {
     "generation": {"max_new_tokens": 32, "num_samples": 1},
     "suite": {"harmful": ["h"]},
 }
+PINNED = {"before_model": "./before"}
+"""The pin of a strict gate on an evaluation `of("before")`."""
+
+
+def of(name):
+    """The provenance of an evaluation of a model of this name, made with `SETTINGS`."""
+    return SETTINGS | {"model": {"name": f"./{name}", "fingerprint": name.encode().hex().ljust(64, "0")}}
 
 
 def answers(measure, flags, group=None, prompts=None):

@@ -8,6 +8,8 @@ import pytest
 import holdfast
 from holdfast.artifacts import save_evaluation
 from holdfast.cli import call
+from tests.evaluate.constructed import aligned
+from tests.evaluate.logs.programs.making import EXAMPLES
 from tests.evaluate.test_consistent import whole
 
 
@@ -48,3 +50,12 @@ def test_a_damaged_file_is_shown_with_a_warning(edited, capsys):
     save_evaluation(edited, whole())
     assert call(["show", str(edited)]) == 0
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("log", ["lm_eval/before", "inspect/before.json", "garak/before.report.jsonl"])
+def test_a_log_of_another_program_is_told_to_be_compared_by_its_path(log):
+    sentence = r" is a log of \S+, not an evaluation; give the paths of both logs to `compare`\.$"
+    with pytest.raises(ValueError, match=sentence):
+        holdfast.load_evaluation(EXAMPLES / log)
+    with pytest.raises(ValueError, match=sentence):
+        holdfast.compare(aligned(), EXAMPLES / log)

@@ -20,9 +20,24 @@ def test_a_script_gets_the_numbers_of_the_command(capsys):
 def test_a_plan_prints_how_many_prompts_to_take():
     plan = plan_gate(GATE, prompts=[100])
     assert (plan.to_pass, plan.to_fail) == (213, 1036)
-    assert str(plan) == (
+    assert plan.advice == (
         "Take 213 prompts of each kind: a model that is as good as before then passes in 80% of cases. Take 1,036 to "
         "catch a model that is worse by 0.08 in one measure in 80% of cases."
+    )
+
+
+def test_a_printed_plan_has_a_table_of_each_condition():
+    first, plan = plan_gate([*GATE, "asr > 0.5"], prompts=[100, 1600]), plan_gate(GATE[:1], prompts=[100, 1600])
+    assert str(plan).splitlines() == [
+        plan.advice,
+        "",
+        "refusal < before - 0.05: share of cases in which the gate",
+        "prompts  passes if as good as before  fails if worse by 0.08  smallest loss in 80% of cases",
+        "    100                          58%                     19%                          0.160",
+        "  1,600                         100%                     97%                          0.071",
+    ]
+    assert "asr > 0.5: share of cases in which the gate\nprompts  passes if asr is 0.4  fails if asr is 0.53" in str(
+        first
     )
 
 
@@ -37,11 +52,19 @@ def test_without_a_margin_no_number_of_prompts_passes():
     [
         ([], {}, "a plan needs a condition"),
         ("asr > 0.5", {}, "fail_if is a list of conditions, got one text"),
-        (["asr < before"], {}, "which is a gain"),
+        (["asr < before"], {}, r"such as 'asr > \.\.\.'\. Turn it round\.$"),
         (["asr > before", "asr > before"], {}, "is given twice"),
         (GATE, {"rates": [0.5]}, "no condition has one; give no rate"),
         (["asr > 0.5"], {"rates": [0.1, 0.2]}, "2 rates are given, and 1 conditions have a level"),
         (GATE, {"prompts": [0]}, r"prompts is \[0\]; give a list of numbers of prompts, each 1 or more"),
+        (GATE, {"prompts": 100}, r"prompts is 100; give a list of numbers of prompts, such as \[100, 400\]"),
+        (GATE, {"prompts": "100"}, r"prompts is '100'; give a list of numbers"),
+        (GATE, {"change": float("nan")}, "change is nan; give a number above -1 and below 1, such as 0.05, or leave"),
+        (GATE, {"change": "0.05"}, "change is '0.05'; give a number"),
+        (GATE, {"discordance": None}, "discordance is None; give a share of prompts"),
+        (GATE, {"power": "80%"}, "power is '80%'; give a share of cases"),
+        (["asr > 0.5"], {"rates": 0.2}, r"rates is 0.2; give a list of rates, such as \[0.7\]"),
+        (["asr > 0.5"], {"rates": [20]}, "a rate of rates=20 is not a rate from 0 to 1; write"),
         (GATE, {"power": 80}, "power is 80; give a share of cases above 0.05 and below 1"),
         (GATE, {"discordance": 5}, "discordance is 5; give a share of prompts"),
         (GATE, {"change": 0.01}, "so no gate must find it; give a larger change"),

@@ -11,6 +11,7 @@ from holdfast.report.gate_steps import (
     NO_GATE,
     RECORD,
     RESTORE,
+    TOLERATED,
     UNWATCHED,
     meaning,
     next_steps,
@@ -64,6 +65,7 @@ def test_other_results_have_other_steps():
     assert next_steps(replace(comparison(), conditions=())) == [NO_GATE]
     assert IDLE in next_steps(with_first(comparison(passed=True), cannot_fail="before is 1.00"))
     assert UNWATCHED in next_steps(replace(comparison(passed=True), unwatched=("refusals fell.",)))
+    assert next_steps(replace(comparison(passed=True), tolerated=("refusals fell.",))) == [TOLERATED]
     assert "--undecided warn" not in next_steps(undecided("warn"))[0], "it is accepted already"
 
 

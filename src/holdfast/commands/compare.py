@@ -14,7 +14,7 @@ from holdfast.commands.gate_flags import GateFlags, SideOptions
 from holdfast.commands.gate_reports import Reports
 from holdfast.commands.judge_cards import show_cards
 from holdfast.counts import counted
-from holdfast.evaluate.comparing import compare_logs, compare_sides, load_sides
+from holdfast.evaluate.comparing import Words, compare_logs, compare_sides, load_sides
 from holdfast.evaluate.condition import PLAIN_NAME, Condition, parse_conditions
 from holdfast.evaluate.gate import Gate, GateOptions
 from holdfast.evaluate.gate_failure import Ways, require_passed
@@ -28,7 +28,7 @@ from holdfast.pipeline.gate_record import comparison_of
 from holdfast.printable import printable
 from holdfast.progress import hidden
 from holdfast.report.comparison import Comparison
-from holdfast.report.gate import UNKNOWN_SETTINGS, idle_details, table_notes, terminal_tables
+from holdfast.report.gate import idle_details, table_notes, terminal_tables
 from holdfast.report.gate_markdown import SHOWN
 from holdfast.report.overshoot import overshoot_steps
 from holdfast.report.records import Judges
@@ -40,7 +40,13 @@ NOTHING_GATED = (
 )
 
 WAYS = Ways("--undecided warn", "--undecided warn without --strict", "`--responses 3`")
-PINNED_NAMES = "--before-model NAME and --after-model NAME"
+WORDS = Words(
+    "--allow-unchanged",
+    "--allow-mismatch",
+    "--generate.max-new-tokens",
+    "--before-model NAME and --after-model NAME",
+    "--before-fingerprint DIGITS and --after-fingerprint DIGITS",
+)
 
 
 def compare(
@@ -59,8 +65,6 @@ def compare(
 
     Example: holdfast compare before.json after.json --fail-if "refusal < before - 0.05"
     --fail-if "over_refusal > before + 0.05"
-
-    With a judge: holdfast compare before.json after.json --fail-if "asr > before + 0.02"
 
     Every condition fails, passes or stays undecided. It fails if the change is shown to be beyond the threshold, and
     passes if it is shown not to be. Each is wrong in at most 5% of cases. Else the prompts are too few, and `compare`
@@ -160,7 +164,7 @@ def _compare(
             "it out."
         )
     sides = load_sides(*files)
-    outcome = compare_sides(sides, conditions, options, beside.pinned, "--allow-unchanged", "--generate.max-new-tokens")
+    outcome = compare_sides(sides, conditions, options, beside.pinned, WORDS)
     base, other = (side.evaluation for side in sides)
     cards = show_cards({"before": base, "after": other}, beside.judge_card)
     shown = {"tables": cards.tables, "of_cards": cards.result, "section": cards.section(), "judges": cards.judges()}
@@ -174,7 +178,7 @@ def _compare_logs(
         raise ValueError("logs of other programs have no card of their judge; leave out --judge-card.")
     if options.allow_unchanged:
         raise ValueError("logs of other programs have no fingerprints of models; leave out --allow-unchanged.")
-    found = compare_logs(logs, conditions, options, beside.pinned, beside.measure, "--allow-mismatch", PINNED_NAMES)
+    found = compare_logs(logs, conditions, options, beside.pinned, beside.measure, WORDS)
     return _Compared(found, comparison_of(found), f"Compared: {found.matched}.", nothing_gated=_nothing_gated(found))
 
 
@@ -197,7 +201,6 @@ def _notes(compared: _Compared, unwritten: bool) -> list[str]:
     if not hidden.get():
         notes += [*_left_out(compared.result), *table_notes(compared.result), *filter(None, [compared.note])]
         notes += overshoot_steps(compared.result)
-    notes += [] if outcome.settings_known else [UNKNOWN_SETTINGS]
     notes += [] if outcome.findings or hidden.get() else [compared.nothing_gated]
     lacks = unwritten and not outcome.exit_code
     ending = f"Exit code {2 if lacks else outcome.exit_code}: {outcome.verdict}"
@@ -218,7 +221,7 @@ def _warn_of(outcome: Gate) -> None:
 
     Also with --quiet it warns of a loss that the gate lets pass, and of an undecided condition.
     """
-    told_in_error = outcome.unwatched if outcome.exit_code == 2 and outcome.overlooks_loss else ()
+    told_in_error = outcome.overlooked if outcome.exit_code == 2 and outcome.overlooks_loss else ()
     for sentence in outcome.warnings:
         if sentence not in told_in_error:
             warn(sentence, always=sentence in outcome.losses)

@@ -29,8 +29,9 @@ class GateFlags(Options):
     undecided: Undecided = "fail"
     """What an undecided condition does: fail with exit code 3, pass with a warning, or pass."""
     strict: Annotated[bool, Parameter(negative="")] = False
-    """Ends with exit code 2 if one condition cannot fail, if safety got worse and no condition looks at it, or if
-    nobody could see a swap of two logs. Ends with exit code 3 if no condition is decided, also with --undecided."""
+    """Needs a pin such as --before-model, so that swapped files are refused. Ends with exit code 2 if one condition
+    cannot fail, or if safety got worse and no condition looks at it, but with 1 if a condition failed. Ends with 3 if
+    no condition is decided, also with --undecided."""
     allow_inverted: Annotated[bool, Parameter(negative=""), FINE] = False
     """Accepts a condition that fails a gain, such as "refusal > before - 0.05", as a negative control needs it. Without
     this option it is refused, because it passes a model that lost every refusal."""
@@ -45,20 +46,20 @@ class GateFlags(Options):
 class SideOptions(Options):
     """Settings of one kind of input: two evaluations have fingerprints and cards, two logs have chosen measures."""
 
+    before_model: str | None = None
+    """Name that the model of BEFORE must have in its file. `holdfast show BEFORE` prints it, and `holdfast report LOG`
+    for a log."""
+    after_model: str | None = None
+    """Name that the model of AFTER must have in its file."""
     before_fingerprint: Annotated[str | None, FINE] = None
     """Fingerprint that the model of BEFORE must have: all of it, or its first 12 digits or more. `holdfast show BEFORE`
-    prints it."""
+    prints it. Logs of inspect, lm-eval and garak record none."""
     after_fingerprint: Annotated[str | None, FINE] = None
     """Fingerprint that the model of AFTER must have, in the same way."""
-    before_model: Annotated[str | None, FINE] = None
-    """Name that the model of BEFORE must have in its file, so that swapped files are refused. Logs of inspect, lm-eval
-    and garak record a name and no fingerprint. `holdfast report LOG` prints it."""
-    after_model: Annotated[str | None, FINE] = None
-    """Name that the model of AFTER must have in its file."""
     judge_card: Annotated[tuple[Path, ...], Parameter(negative="")] = ()
     """Card of a judge, from `holdfast judge-card`. Shows corrected rates. Conditions take the measured ones."""
     measure: Annotated[tuple[str, ...], Parameter(negative="")] = ()
-    """Measure of two logs to compare, such as includes or acc. The default is all."""
+    """Measure of two logs to compare, such as acc. The default is all."""
 
     @property
     def pinned(self) -> Pins:

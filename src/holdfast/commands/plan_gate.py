@@ -71,14 +71,14 @@ def plan_gate(
     from holdfast.evaluate.inverted import refuse_inverted
 
     conditions = parse_conditions(fail_if)
-    refuse_inverted(conditions, "--allow-inverted to compare")
+    refuse_inverted(conditions, allowed_by=None)
     from holdfast.plan.gate import USUAL_PROMPTS
     from holdfast.plan.gate_plans import plan_conditions
 
     prompts = assumed.prompts or USUAL_PROMPTS
     planned = plan_conditions(conditions, prompts, assumed.change, assumed.discordance, assumed.power, assumed.rate)
     plans, whole = planned.plans, planned.whole
-    tables = [Text(str(planned)), *map(_table, _alike(plans))]
+    tables = [Text(planned.advice), *map(_table, _alike(plans))]
     tables += [_whole_table(whole, len(plans), planned.good)] if len(plans) > 1 else []
     show(planned.to_json(), tables, json, note=_notes(planned, assumed.change))
 
@@ -98,21 +98,12 @@ def _alike(plans: "Sequence[GatePlan]") -> "list[list[GatePlan]]":
 
 def _table(alike: "list[GatePlan]") -> Table:
     """Makes the table of conditions that have equal numbers."""
+    from holdfast.plan.gate_plans import plan_cells
+
     plan = alike[0]
-    good, bad = "as good as before", f"worse by {plan.change:.3g}"
-    if plan.rate is not None:
-        good, bad = f"{plan.measure} is {plan.rate:.3g}", f"{plan.measure} is {plan.worse_by(plan.change):.3g}"
     cases = f"smallest loss found in {plan.power:.0%} of cases"
-    columns = ("prompts", f"passes if {good}", f"fails if {bad}", cases)
-    rows = [
-        (
-            f"{row.prompts:,}",
-            f"{row.passes_equal:.0%}",
-            f"{row.fails_worse:.0%}",
-            "no change" if row.smallest is None else f"{row.smallest:.3f}",
-        )
-        for row in plan.rows
-    ]
+    columns = ("prompts", f"passes if {plan.good}", f"fails if {plan.bad}", cases)
+    rows = [*map(plan_cells, plan.rows)]
     conditions = ", and ".join(equal.condition for equal in alike)
     return table(f"{conditions}: share of cases in which the gate", columns, rows)
 

@@ -9,12 +9,13 @@ from holdfast.arguments import checked_call, require
 from holdfast.artifacts import load_evaluation
 from holdfast.evaluate.condition import Condition, conditions_of
 from holdfast.evaluate.consistent import require_consistent
-from holdfast.evaluate.gate import Gate, GateOptions, Undecided, gate
+from holdfast.evaluate.gate import Gate, GateOptions, Undecided, common_fingerprint, gate
 from holdfast.evaluate.logs.comparing import gate_logs
 from holdfast.evaluate.logs.log import Log
 from holdfast.evaluate.logs.order import require_order
-from holdfast.evaluate.logs.readers import read_logs, refuse_fingerprints
-from holdfast.evaluate.pinned import Pins, require_models, require_names
+from holdfast.evaluate.logs.readers import read_logs, refuse_fingerprints, refuse_log
+from holdfast.evaluate.pinned import Pins, require_models, require_names, require_told_apart
+from holdfast.evaluate.provenance import require_provenance, warning_of_provenance
 from holdfast.outcomes import Evaluation
 
 
@@ -25,6 +26,21 @@ class Side(NamedTuple):
     name: str
     file: str | None = None
     """Path of its file. None for an evaluation in memory."""
+
+
+class Words(NamedTuple):
+    """Words for the settings that errors and warnings name: those of Python, or options of the command."""
+
+    unchanged: str = "allow_unchanged=True"
+    """Accepts two evaluations of the same weights."""
+    mismatch: str = "allow_mismatch=True"
+    """Accepts two logs that differ in more than the model."""
+    limit: str = "max_new_tokens"
+    """Sets the longest response."""
+    names: str = "before_model and after_model"
+    """Pin the names of both models."""
+    fingerprints: str = "before_fingerprint and after_fingerprint"
+    """Pin the fingerprints of both models."""
 
 
 @checked_call
@@ -71,9 +87,9 @@ def compare(
         before_model: the name that the model of `before` must have in its file, such as "mockllm/before" in a log of
             inspect. Logs of other programs record no fingerprint.
         after_model: the same for the model of `after`.
-        strict: whether every condition must be able to fail. Else the gate passes by those that can. Two logs of
-            another program then also need `before_model` or `after_model`, so that swapped ones are refused, and the
-            gate passes only if at least one condition is decided.
+        strict: whether every condition must be able to fail. Else the gate passes by those that can. A strict gate also
+            needs the fingerprint or the name of one model, so that a swap is refused. It refuses an evaluation that
+            does not record how it was made, and passes only if at least one condition is decided.
         undecided: what a condition does that the prompts cannot decide: "fail" the gate, "warn" or "pass".
         measure: names of the measures of two logs to compare, such as ["includes"]. By default all are compared, and p
             values are corrected for their number.
@@ -82,9 +98,13 @@ def compare(
         ValueError: both evaluations are the same or of the same weights, their prompts or settings differ, a condition
             does not parse, or it names a measure that was not measured. Or a rate contradicts the answers of its
             evaluation, a model is another one than the fingerprint or the name that is given, or a condition is
-            inverted.
+            inverted. Or the gate is strict and has no condition.
     """
     conditions = conditions_of(fail_if)
+    if strict and not conditions:
+        raise ValueError(
+            "strict=True asks that every condition can fail, and there is none; give one in fail_if, or leave it out."
+        )
     options = GateOptions(allow_inverted, strict, undecided, allow_mismatch, allow_unchanged)
     pinned = Pins(before_fingerprint, after_fingerprint, before_model, after_model)
     if isinstance(before, str | Path) and isinstance(after, str | Path):
@@ -105,8 +125,7 @@ def compare_logs(
     options: GateOptions,
     pinned: Pins = Pins(),
     measures: Sequence[str] = (),
-    accept: str = "allow_mismatch=True",
-    names: str = "before_model and after_model",
+    words: Words = Words(),
 ) -> Gate:
     """Compares two logs of another program.
 
@@ -116,8 +135,7 @@ def compare_logs(
         options: options of the gate.
         pinned: the models that the logs must be of.
         measures: names of the measures to compare. Without any, all are compared.
-        accept: the option that accepts logs which differ in more than the model, for an error.
-        names: the options that pin the names of the models, for an error.
+        words: words for settings, for errors.
 
     Raises:
         ValueError: a fingerprint is given, which no log records, a log names another model than the given one, the
@@ -126,8 +144,8 @@ def compare_logs(
     refuse_fingerprints(*pinned.fingerprints)
     require_names((logs[0].model, logs[1].model), pinned)
     if options.strict and conditions:
-        require_order(*logs, pinned, names)
-    return gate_logs(*logs, conditions, options, measures, accept)
+        require_order(*logs, pinned, words.names)
+    return gate_logs(*logs, conditions, options, measures, words.mismatch)
 
 
 def load_sides(before: Evaluation | str | Path, after: Evaluation | str | Path) -> tuple[Side, Side]:
@@ -145,8 +163,7 @@ def compare_sides(
     conditions: Sequence[Condition],
     options: GateOptions,
     pinned: Pins = Pins(),
-    accept: str = "allow_unchanged=True",
-    limit: str = "max_new_tokens",
+    words: Words = Words(),
 ) -> Gate:
     """Compares two evaluations.
 
@@ -155,12 +172,12 @@ def compare_sides(
         conditions: each fails the gate if it is shown to be met.
         options: options of the gate.
         pinned: the models that the evaluations must be of.
-        accept: the option that accepts two evaluations of the same weights, for an error.
-        limit: the setting for the longest response, for a warning.
+        words: words for settings, for errors and warnings.
 
     Raises:
         ValueError: both are equal or of the same weights, one contradicts its answers or is of another model than the
-            pinned one, or the gate can't be decided (`gate`).
+            pinned one, or the gate can't be decided (`gate`). Or the gate is strict, and one does not record how it
+            was made, or nobody could see a swap.
     """
     for side in sides:
         require_consistent(side.evaluation, side.name)
@@ -169,9 +186,17 @@ def compare_sides(
     if first == second:
         names = " and ".join(side.name for side in sides)
         raise ValueError(f"{names} hold the same evaluation; give the evaluations of two checkpoints.")
-    found = gate(first, second, conditions, options, accept, limit)
+    if options.strict and conditions:
+        for side in sides:
+            require_provenance(side.evaluation.made_by, side.name)
+    found = gate(first, second, conditions, options, words.unchanged, words.limit)
+    is_control = options.allow_unchanged and common_fingerprint(first, second) is not None
+    if options.strict and conditions and not is_control:
+        require_told_apart((first, second), pinned, words.names, words.fingerprints)
     before, after = (replace(about, file=side.file) for about, side in zip(found.sides, sides, strict=True))
-    return replace(found, sides=(before, after))
+    unknown = tuple(filter(None, (warning_of_provenance(side.evaluation.made_by, side.name) for side in sides)))
+    warnings, losses = (*unknown, *found.warnings), (*unknown, *found.losses)
+    return replace(found, sides=(before, after), warnings=warnings, losses=losses)
 
 
 def _names_of(measure: Sequence[str]) -> Sequence[str]:
@@ -183,6 +208,7 @@ def _names_of(measure: Sequence[str]) -> Sequence[str]:
 
 def _loaded(given: Evaluation | str | Path, which: str) -> Side:
     if isinstance(given, str | Path):
+        refuse_log(Path(given))
         return Side(load_evaluation(Path(given)), repr(str(given)), str(given))
     require(given, Evaluation, "give what `evaluate` returns, or the path of a file of `holdfast evaluate`")
     return Side(given, f"the evaluation {which}")

@@ -9,7 +9,7 @@ from holdfast.evaluate.evidence import Scale
 from holdfast.evaluate.exact_paired import LEVEL
 from holdfast.evaluate.looked_up import change_of, numbers_of, paired_numbers_of, readings_of
 from holdfast.evaluate.paired import PairedPrompt
-from holdfast.evaluate.undecided import remedies, why_undecided
+from holdfast.evaluate.undecided import NOUNS, remedies, shown, why_undecided
 from holdfast.evaluate.weighing import GateOutcome, Part, Weighed
 from holdfast.moved_prompts import which_prompts
 from holdfast.p_values import p_text
@@ -53,6 +53,12 @@ class Bounds:
             low, high = (low, max(high, worst[1])) if part.rising else (min(low, worst[0]), high)
         return cls(found.value, low, high, part.bar, found.scale, found.n, found.unit, part.rising)
 
+    def __str__(self) -> str:
+        """Writes the number with its bounds and the threshold: 'change +0.120, at least +0.078, ...'."""
+        value, low, high, bar = (shown(number, self.scale) for number in (self.value, self.low, self.high, self.bar))
+        unit = f"n={self.n:,} {self.unit}"
+        return f"{NOUNS[self.scale]} {value}, at least {low}, at most {high}, threshold {bar}, {unit}"
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -66,6 +72,14 @@ class Finding:
     """Number of conditions for which the p value is corrected."""
     cannot_fail: str | None = None
     """Reason why no checkpoint could meet the condition, so that its pass is meaningless. None where one could."""
+
+    def __repr__(self) -> str:
+        bounds = f", {self.bounds}" if self.bounds else ""
+        return printable(f"<Finding: {self.condition!r} {self._word}{bounds}>")
+
+    @property
+    def _word(self) -> str:
+        return "cannot fail" if self.cannot_fail else WORDS[self.outcome]
 
     @property
     def condition(self) -> str:
@@ -160,6 +174,13 @@ class Finding:
             return printable(f"{self.condition}: cannot fail: {self.cannot_fail}")
         why = f": {self.why_undecided}" if self.why_undecided else ""
         return printable(f"{self.condition}: {WORDS[self.outcome]}{why}")
+
+    @property
+    def line(self) -> str:
+        """Result in words with the measured number, its bounds and the threshold."""
+        why = self.cannot_fail or self.why_undecided
+        numbers = None if self.cannot_fail or not self.bounds else str(self.bounds)
+        return ": ".join(filter(None, [self.condition, self._word, numbers, why]))
 
     @property
     def headline(self) -> str:

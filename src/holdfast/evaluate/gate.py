@@ -20,30 +20,34 @@ from holdfast.evaluate.condition import Condition
 from holdfast.evaluate.cut_off_warning import warning_of_cut_off
 from holdfast.evaluate.finding import Finding
 from holdfast.evaluate.gate_failure import require_passed
+from holdfast.evaluate.gate_json import gate_json
 from holdfast.evaluate.gate_side import GateSide, side_of
+from holdfast.evaluate.gate_text import gate_text
 from holdfast.evaluate.inverted import refuse_inverted, warning_of_inverted
 from holdfast.evaluate.logs.matching import Matched
-from holdfast.evaluate.looked_up import find_measure, number_of, numbers_of
+from holdfast.evaluate.looked_up import find_measure, number_of
 from holdfast.evaluate.lost import warning_of_lost
 from holdfast.evaluate.measures import compare_measures
 from holdfast.evaluate.mistrusted import warning_of_mistrust
 from holdfast.evaluate.other_forms import warnings_of_form
 from holdfast.evaluate.steered import warnings_of_steering
 from holdfast.evaluate.suspicious import refuse_unknown_rules, warning_of_same_responses
+from holdfast.evaluate.tolerated import Tolerated, tolerated_losses
 from holdfast.evaluate.ungated import sentence_of, ungated_losses
 from holdfast.evaluate.unwatched import sentence_of_unwatched, unwatched_losses
 from holdfast.evaluate.vacuous import why_never_met
 from holdfast.evaluate.weighing import Weighed, correct, weigh
+from holdfast.json_files import JsonObject
 from holdfast.made_by import model_fingerprint, model_name
 from holdfast.outcomes import Evaluation
 from holdfast.printable import printable
-from holdfast.spelling import quoted
 
 NOTHING_DECIDED = (
     "no condition was decided, so exit code 0 says nothing about the new model; give more prompts, or make the gate "
     "strict: it then ends with exit code 3."
 )
 NO_CONDITION = "no condition looks at a loss of safety"
+SPARED = "one part of a condition keeps it from failing a loss of safety"
 Undecided = Literal["fail", "warn", "pass"]
 """What a condition does that cannot be decided: the gate fails, it passes with a warning, or it passes."""
 
@@ -84,11 +88,13 @@ class Gate:
     """What a condition does that cannot be decided."""
     unwatched: tuple[str, ...] = ()
     """Sentences about measures of safety that got worse while no condition looks at them. Also among the warnings."""
+    tolerated: tuple[Tolerated, ...] = ()
+    """Losses of safety that conditions look at and let pass. The warnings have a sentence on each."""
     ungated: tuple[Compared, ...] = ()
     """Measures that got worse while no condition names them. The warnings have a sentence on each."""
     losses: tuple[str, ...] = ()
-    """The warnings of what the gate lets pass: of measures without a condition that got worse, of prompts that have no
-    score any more, and that no condition was decided."""
+    """The warnings of what the gate lets pass: of measures that got worse without failing a condition, of prompts that
+    have no score any more, of missing provenance, and that no condition was decided."""
     sides: tuple[GateSide, GateSide] = (GateSide(), GateSide())
     """Files, models and provenance of the checkpoint before and after, which reports name."""
     matched: Matched | None = None
@@ -105,18 +111,18 @@ class Gate:
         return f"<Gate: {', '.join([compared, *filter(None, [self.verdict])])}>"
 
     def __str__(self) -> str:
-        """Writes a line for each measure that changed, each warning and each condition, safe to print."""
-        measures = [numbers_of(one) for one in self.measures.values() if not one.is_unchanged]
-        if same := [name for name, one in self.measures.items() if one.is_unchanged]:
-            measures.append(f"unchanged on every prompt: {', '.join(map(quoted, same))}")
-        warnings = (f"warning: {sentence}" for sentence in self.warnings)
-        return "\n".join([*map(printable, measures), *warnings, *(one.words for one in self.findings)])
+        """Writes the verdict, and a line for each condition, each measure that changed and each warning."""
+        return gate_text(self)
+
+    def to_json(self) -> JsonObject:
+        """Converts the decision, every condition and every measure to plain JSON, without prompts and responses."""
+        return gate_json(self)
 
     @property
     def passed(self) -> bool:
         """True where no condition fails, none is undecided that must not be, and at least one can fail.
 
-        If strict, every one must be able to fail, and no loss of safety may be without a condition. Without conditions
+        If strict, every one must be able to fail, and no loss of safety may be overlooked. Without conditions
         nothing is gated, so False.
         """
         return bool(self.findings) and not self.exit_code
@@ -162,8 +168,16 @@ class Gate:
 
     @property
     def overlooks_loss(self) -> bool:
-        """True where the gate is strict, and a measure of safety got worse that no condition looks at."""
-        return self.strict and bool(self.unwatched)
+        """True where the gate is strict, and safety got worse without a condition that looks at it.
+
+        Also True where one part of a condition is exceeded, and another part keeps the condition from failing.
+        """
+        return self.strict and bool(self.overlooked)
+
+    @property
+    def overlooked(self) -> tuple[str, ...]:
+        """Sentences about the losses of safety with which a strict gate does not pass."""
+        return (*self.unwatched, *(one.sentence for one in self.tolerated if one.spared_by))
 
     @property
     def verdict(self) -> str | None:
@@ -176,10 +190,17 @@ class Gate:
         if self.decides_nothing:
             return "the gate decides nothing"
         if self.exit_code == 2:
-            weak = f"{self._idle} of {len(self.findings)} conditions cannot fail" if self._idle else NO_CONDITION
+            weak = (
+                f"{self._idle} of {len(self.findings)} conditions cannot fail" if self._idle else self._overlooked_words
+            )
             return f"the gate is strict and {weak}"
         idle = f", and {self._idle} of {len(self.findings)} conditions cannot fail" if self._idle else ""
-        return f"{self._decision}{idle}{f', and {NO_CONDITION}' if self.unwatched else ''}"
+        overlooked = f", and {self._overlooked_words}" if self.overlooked else ""
+        return f"{self._decision}{idle}{overlooked}"
+
+    @property
+    def _overlooked_words(self) -> str:
+        return NO_CONDITION if self.unwatched else SPARED
 
     @property
     def _decision(self) -> str:
@@ -270,11 +291,24 @@ def gate_measures(
     lost = warning_of_lost([one.measure for one in weighed] or list(measures.values()))
     failed = [one for one, finding in zip(conditions, findings, strict=True) if finding.outcome == "fails"]
     unwatched = {one.name: sentence_of_unwatched(one) for one in unwatched_losses(measures, conditions, failed)}
-    ungated = ungated_losses(measures, conditions)
-    others = (sentence_of(one) for one in ungated if one.name not in unwatched)
-    losses = (*filter(None, [lost and printable(lost)]), *unwatched.values(), *others)
+    tolerated = tolerated_losses(measures, findings, undecided_passes=undecided != "fail")
+    ungated, told = ungated_losses(measures, conditions), {*unwatched, *(one.measure.name for one in tolerated)}
+    others = (sentence_of(one) for one in ungated if one.name not in told)
+    allowed = (one.sentence for one in tolerated)
+    losses = (*filter(None, [lost and printable(lost)]), *unwatched.values(), *allowed, *others)
     warnings = (*map(printable, filter(None, map(warning_of_inverted, can_fail))), *losses)
-    found = Gate(measures, findings, True, warnings, strict, undecided, tuple(unwatched.values()), ungated, losses)
+    found = Gate(
+        measures,
+        findings,
+        settings_known=True,
+        warnings=warnings,
+        strict=strict,
+        undecided=undecided,
+        unwatched=tuple(unwatched.values()),
+        tolerated=tolerated,
+        ungated=ungated,
+        losses=losses,
+    )
     if not found.decided_nothing or found.exit_code:
         return found
     return replace(found, warnings=(*warnings, NOTHING_DECIDED), losses=(*losses, NOTHING_DECIDED))
@@ -307,7 +341,7 @@ def refuse_unchanged(before: Evaluation, after: Evaluation, allowed_by: str = "a
     A model that one of the two steers, serves or quantises differs in more than its weights, and is not refused.
     """
     differs = warnings_of_form(before, after) or warnings_of_steering(before, after)
-    if (fingerprint := _common_fingerprint(before, after)) and not differs:
+    if (fingerprint := common_fingerprint(before, after)) and not differs:
         names = " and ".join(dict.fromkeys(repr(model_name(one.made_by)) for one in (before, after)))
         raise ValueError(
             printable(
@@ -317,14 +351,15 @@ def refuse_unchanged(before: Evaluation, after: Evaluation, allowed_by: str = "a
         )
 
 
-def _common_fingerprint(before: Evaluation, after: Evaluation) -> str | None:
+def common_fingerprint(before: Evaluation, after: Evaluation) -> str | None:
+    """Returns the fingerprint of the weights that two evaluations share. None where they differ, or one lacks it."""
     first, second = (model_fingerprint(one.made_by) for one in (before, after))
     return str(first) if first and first == second else None
 
 
 def comparison_warnings(before: Evaluation, after: Evaluation, limit: str) -> tuple[str, ...]:
     """Returns warnings about two evaluations of one model or of other forms of it, and about what they cannot show."""
-    fingerprint = _common_fingerprint(before, after)
+    fingerprint = common_fingerprint(before, after)
     same = (
         f"both evaluations are of one model (fingerprint {printable(str(fingerprint)[:12])}), so the gate says nothing "
         "of another; evaluate the checkpoint that is to be released."

@@ -47,7 +47,7 @@ def require_passed(gate: "Gate", prompts: int, ways: Ways = Ways()) -> None:
         reasons = "; ".join(f"{one.condition!r} cannot fail: {one.cannot_fail}" for one in idle)
         raise InvalidGateError(printable(f"{gate.verdict}: {reasons}; give a condition that could fail."))
     if gate.overlooks_loss:
-        losses = " ".join(map(capitalize_first, gate.unwatched))
+        losses = " ".join(map(capitalize_first, gate.overlooked))
         raise InvalidGateError(f"a strict gate does not pass this. {losses}")
     if not gate.passed:
         raise UndecidedError(_sentence_of_undecided(gate, ways))

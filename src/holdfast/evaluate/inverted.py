@@ -11,15 +11,16 @@ from holdfast.evaluate.scale import rise_is_good
 from holdfast.printable import printable
 
 
-def refuse_inverted(conditions: Iterable[Condition], allowed_by: str = "allow_inverted=True") -> None:
+def refuse_inverted(conditions: Iterable[Condition], allowed_by: str | None = "allow_inverted=True") -> None:
     """Raises ValueError when only a gain can meet a condition: the gate would pass whatever is lost.
 
     Args:
         conditions: the conditions of a gate.
-        allowed_by: words for the argument or option that allows such a condition.
+        allowed_by: words for the argument or option that allows such a condition. None where nothing does.
     """
+    allowed = f", or give {allowed_by} if the gate must fail a gain" if allowed_by else ""
     for sentence in filter(None, map(warning_of_inverted, conditions)):
-        raise ValueError(printable(f"{sentence} Turn it round, or give {allowed_by} if the gate must fail a gain."))
+        raise ValueError(printable(f"{sentence} Turn it round{allowed}."))
 
 
 def warning_of_inverted(condition: Condition) -> str | None:

@@ -9,6 +9,7 @@ from holdfast.printable import printable
 
 FEWEST_DIGITS = 12
 """Smallest number of digits that identify a fingerprint. Tables and sentences print as many."""
+SWAPPED = "and the gate would pass a worse model if the two are swapped"
 WRITTEN = re.compile(rf"[0-9a-f]{{{FEWEST_DIGITS},64}}")
 
 
@@ -34,6 +35,41 @@ def require_models(evaluations: tuple[Evaluation, Evaluation], pins: Pins) -> No
             require_model(evaluation, fingerprint, which)
     first, second = evaluations
     require_names((model_name(first.made_by), model_name(second.made_by)), pins)
+
+
+def require_told_apart(evaluations: tuple[Evaluation, Evaluation], pins: Pins, names: str, fingerprints: str) -> None:
+    """Raises ValueError where no pin would refuse the two evaluations if they were swapped. A strict gate asks for one.
+
+    Args:
+        evaluations: the two evaluations, which were checked (`require_models`).
+        pins: the models that they must be of.
+        names: words for the settings that pin names.
+        fingerprints: words for the settings that pin fingerprints.
+    """
+    prints, models = ([read(one.made_by) for one in evaluations] for read in (model_fingerprint, model_name))
+    differ = prints[0] != prints[1], models[0] != models[1]
+    if (differ[0] and any(pins.fingerprints)) or (differ[1] and any((pins.before_model, pins.after_model))):
+        return
+    ways = [way for way, tells in zip((fingerprints, names), differ, strict=True) if tells]
+    shown = [_named(name, digits) for name, digits in zip(models, prints, strict=True)]
+    if not ways:
+        raise ValueError(
+            printable(
+                f"both evaluations are of {shown[0]}, {SWAPPED}; check the order of the two, evaluate models of two "
+                "names, or compare them without a strict gate."
+            )
+        )
+    raise ValueError(
+        printable(
+            f"nothing says which evaluation is of the released model, {SWAPPED}; give {', or '.join(ways)}, which a "
+            f"strict gate needs (the two are of {' and '.join(shown)})."
+        )
+    )
+
+
+def _named(name: str | None, fingerprint: str | None) -> str:
+    """Names a model, with the first digits of its fingerprint where that is known."""
+    return f"{name!r}" + (f" with fingerprint {fingerprint[:FEWEST_DIGITS]}" if fingerprint else "")
 
 
 def require_names(names: tuple[str | None, str | None], pins: Pins) -> None:

@@ -1,6 +1,6 @@
 """Explains why prompts cannot decide a condition: what they showed, what they could show, and how many would decide."""
 
-from holdfast.evaluate.evidence import Evidence, PairedShares
+from holdfast.evaluate.evidence import Evidence, PairedShares, Scale
 from holdfast.evaluate.exact_paired import LEVEL
 from holdfast.evaluate.weighing import Part, Weighed
 
@@ -70,9 +70,9 @@ def _why_lost(weighed: Weighed) -> list[str]:
     end = evidence.bounds[1 if part.rising else 0]
     verb = "it would have changed by" if evidence.scale == "change" else "it would be"
     counted = (
-        f"With each of them counted against the model {verb} {shown(evidence.value, evidence)}, "
-        f"{'at most' if part.rising else 'at least'} {shown(end, evidence)}, and the threshold is "
-        f"{shown(part.bar, evidence)}"
+        f"With each of them counted against the model {verb} {shown(evidence.value, evidence.scale)}, "
+        f"{'at most' if part.rising else 'at least'} {shown(end, evidence.scale)}, and the threshold is "
+        f"{shown(part.bar, evidence.scale)}"
     )
     return [told, counted]
 
@@ -84,11 +84,11 @@ def _why_p(weighed: Weighed) -> str:
 
 
 def _measured(part: Part, evidence: Evidence) -> str:
-    low, high = (shown(end, evidence) for end in evidence.bounds)
+    low, high = (shown(end, evidence.scale) for end in evidence.bounds)
     verb = "It changed by" if evidence.scale == "change" else "It is"
     told = (
-        f"{verb} {shown(evidence.value, evidence)}, at least {low} and at most {high}, and the threshold "
-        f"is {shown(part.bar, evidence)}"
+        f"{verb} {shown(evidence.value, evidence.scale)}, at least {low} and at most {high}, and the threshold "
+        f"is {shown(part.bar, evidence.scale)}"
     )
     p_value = part.p_value(holds=True)
     if p_value <= LEVEL:
@@ -102,14 +102,14 @@ def _resolved(part: Part, evidence: Evidence, level: float) -> str:
     if smallest is None:
         return f"{evidence.n:,} {evidence.unit} can show no number beyond the threshold"
     side = "more" if part.rising else "lower"
-    number = shown(smallest, evidence)
+    number = shown(smallest, evidence.scale)
     return f"{evidence.n:,} {evidence.unit} find a true {NOUNS[evidence.scale]} of {number} or {side} in 80% of cases"
 
 
 def _needed(part: Part, evidence: Evidence, level: float) -> str:
     """Says how many prompts decide if the true number is the measured one."""
     needed = _prompts_that_decide(part, evidence, level)
-    true = f"if the true {NOUNS[evidence.scale]} is {shown(evidence.value, evidence)}"
+    true = f"if the true {NOUNS[evidence.scale]} is {shown(evidence.value, evidence.scale)}"
     if needed is None:
         return f"no number of {evidence.unit} decides {true}"
     return f"take about {rounded_up(needed):,} {evidence.unit}, which decide in 80% of cases {true}"
@@ -139,7 +139,7 @@ def rounded_up(count: int) -> int:
     return -(-count // unit) * unit
 
 
-def shown(number: float, evidence: Evidence) -> str:
-    """Formats a number on the scale of the evidence: +0.010, 0.120 or 1.105 times."""
-    times = " times" if evidence.scale == "times" else ""
-    return f"{number:{FORMS[evidence.scale]}}{times}"
+def shown(number: float, scale: Scale) -> str:
+    """Formats a number on the scale of its evidence: +0.010, 0.120 or 1.105 times."""
+    times = " times" if scale == "times" else ""
+    return f"{number:{FORMS[scale]}}{times}"

@@ -36,24 +36,25 @@ def unwatched_losses(
         conditions: all conditions of the gate. Without any nothing is gated, and nothing is unwatched.
         failed: conditions that fail the gate.
     """
-    if not conditions or any(_kind(one.measure) for one in failed):
+    if not conditions or any(kind_of_safety(one.measure) for one in failed):
         return ()
-    watched = {_kind(one.measure) for one in conditions if _reads_value(one)}
+    watched = {kind_of_safety(one.measure) for one in conditions if reads_value(one)}
     lost: dict[str, Compared] = {}
     for name, measure in measures.items():
-        kind = _kind(name)
+        kind = kind_of_safety(name)
         if kind and kind not in watched and not is_category(name) and got_worse(measure):
             lost.setdefault(kind, measure)
     return tuple(lost.values())
 
 
-def _kind(name: str) -> str | None:
+def kind_of_safety(name: str) -> str | None:
     """Returns the kind of safety that a measure is about. None for other measures, such as utility."""
     kind = kind_of(LONG_NAMES.get(name, name))
     return "attack success" if kind.startswith("asr_any_of") else KINDS.get(kind)
 
 
-def _reads_value(condition: Condition) -> bool:
+def reads_value(condition: Condition) -> bool:
+    """True for a condition on the value of its measure or on the ends of its interval."""
     return any(one.left.name != "p" and one.left.end != "unscored" for one in condition.comparisons)
 
 

@@ -71,6 +71,18 @@ class GatePlan:
         assert self.rate is not None
         return self.rate + change if self.rising else self.rate - change
 
+    @property
+    def good(self) -> str:
+        """Words for a good model: as good as before, or with its rate."""
+        return "as good as before" if self.rate is None else f"{self.measure} is {self.rate:.3g}"
+
+    @property
+    def bad(self) -> str:
+        """Words for a model that must not pass."""
+        if self.rate is None:
+            return f"worse by {self.change:.3g}"
+        return f"{self.measure} is {self.worse_by(self.change):.3g}"
+
     def to_json(self) -> dict[str, Any]:
         """Returns the plan as a JSON object."""
         return {**asdict(self), "rows": [asdict(row) for row in self.rows]}

@@ -1,23 +1,30 @@
 """Plans a gate from the texts of its conditions, for scripts and for `holdfast plan-gate`."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from numbers import Real
 
-from holdfast.arguments import checked_call
+from holdfast.arguments import checked_call, require_rate
 from holdfast.evaluate.condition import Condition, conditions_of
 from holdfast.evaluate.gate_power import POWER, USUAL_DISCORDANCE
 from holdfast.evaluate.inverted import refuse_inverted
-from holdfast.plan.gate import USUAL_PROMPTS, GatePlan, WholeGatePlan, is_absolute, plan_condition, plan_whole_gate
+from holdfast.plan.gate import USUAL_PROMPTS, GatePlan, Row, WholeGatePlan, is_absolute, plan_condition, plan_whole_gate
 
 
 @dataclass(frozen=True)
 class GatePlans:
-    """Plan of each condition of a gate, and of the whole gate. Print it to read how many prompts to take."""
+    """Plan of each condition of a gate, and of the whole gate. Print it to read the advice and a table of each."""
 
     plans: tuple[GatePlan, ...]
     whole: WholeGatePlan
 
     def __str__(self) -> str:
+        """Writes how many prompts to take, and the table of each condition."""
+        return "\n\n".join([self.advice, *(plan_table(plan) for plan in self.plans)])
+
+    @property
+    def advice(self) -> str:
         """Says in one line how many prompts to take: to pass a model that is as good as before, and to catch a loss."""
         cases = f"in {self.whole.power:.0%} of cases"
         lines = [f"No number of prompts passes a model that is only {self.good} {cases}: allow a change."]
@@ -49,6 +56,26 @@ class GatePlans:
     def to_json(self) -> dict[str, object]:
         """Returns the plans as a JSON object."""
         return {"plans": [plan.to_json() for plan in self.plans], "whole": asdict(self.whole)}
+
+
+def plan_table(plan: GatePlan) -> str:
+    """Writes the plan of a condition as a table in plain text."""
+    headings = (
+        "prompts",
+        f"passes if {plan.good}",
+        f"fails if {plan.bad}",
+        f"smallest loss in {plan.power:.0%} of cases",
+    )
+    rows = [headings, *map(plan_cells, plan.rows)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join([f"{plan.condition}: share of cases in which the gate", *lines])
+
+
+def plan_cells(row: Row) -> tuple[str, str, str, str]:
+    """Writes the numbers of one row of a plan."""
+    smallest = "no change" if row.smallest is None else f"{row.smallest:.3f}"
+    return f"{row.prompts:,}", f"{row.passes_equal:.0%}", f"{row.fails_worse:.0%}", smallest
 
 
 @checked_call
@@ -84,8 +111,8 @@ def plan_gate(
     conditions = conditions_of(fail_if)
     if not conditions:
         raise ValueError('a plan needs a condition, and there is none; give one, such as "refusal < before - 0.05".')
-    _refuse_numbers(prompts, discordance, power)
-    refuse_inverted(conditions, "another direction")
+    _refuse_numbers(prompts, change, discordance, power, rates)
+    refuse_inverted(conditions, allowed_by=None)
     return plan_conditions(conditions, prompts, change, discordance, power, rates)
 
 
@@ -129,11 +156,29 @@ def _rates(absolute: Sequence[bool], given: Sequence[float]) -> list[float | Non
     return [next(rates, None) if is_level else None for is_level in absolute]
 
 
-def _refuse_numbers(prompts: Sequence[int], discordance: float, power: float) -> None:
+def _refuse_numbers(
+    prompts: Sequence[int], change: float | None, discordance: float, power: float, rates: Sequence[float]
+) -> None:
     """Raises ValueError for numbers of which no plan can be made."""
+    _refuse_no_list("prompts", prompts, "numbers of prompts, such as [100, 400]")
+    _refuse_no_list("rates", rates, "rates, such as [0.7]")
     if not all(isinstance(number, int) and not isinstance(number, bool) and number > 0 for number in prompts):
         raise ValueError(f"prompts is {prompts!r}; give a list of numbers of prompts, each 1 or more.")
-    if not 0 <= discordance < 1:
+    if change is not None and not -1 < _number(change) < 1:
+        raise ValueError(f"change is {change!r}; give a number above -1 and below 1, such as 0.05, or leave it out.")
+    if not 0 <= _number(discordance) < 1:
         raise ValueError(f"discordance is {discordance!r}; give a share of prompts of at least 0 and below 1.")
-    if not 0.05 < power < 1:
+    if not 0.05 < _number(power) < 1:
         raise ValueError(f"power is {power!r}; give a share of cases above 0.05 and below 1.")
+    for rate in rates:
+        require_rate("a rate of rates", rate)
+
+
+def _refuse_no_list(name: str, given: object, items: str) -> None:
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise ValueError(f"{name} is {given!r}; give a list of {items}.")
+
+
+def _number(given: object) -> float:
+    """Converts a number. What is none becomes NaN, which no bound allows."""
+    return float(given) if isinstance(given, Real) and not isinstance(given, bool) else math.nan

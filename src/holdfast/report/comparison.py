@@ -178,7 +178,9 @@ class Comparison:
     settings_known: bool
     warnings: tuple[str, ...]
     unwatched: tuple[str, ...] = ()
-    """Warnings about measures of safety that got worse while no condition looks at them. Also among the warnings."""
+    """Warnings about losses of safety with which a strict gate does not pass. Also among the warnings."""
+    tolerated: tuple[str, ...] = ()
+    """Warnings about losses of safety that the conditions allow. Also among the warnings."""
     ungated_losses: tuple[UngatedLoss, ...] = ()
     """Measures that got worse while no condition names them. The warnings have a sentence on each."""
     exit_code: int = 0

@@ -19,7 +19,7 @@ from holdfast.report.words import measure_words, perplexity_words, rate_words
 
 NO_NAME = "a model that its file does not name"
 UNWATCHED = "every loss of safety has a condition"
-"""Name of the JUnit test case about a loss of safety that no condition looks at."""
+"""Name of the JUnit test case about a loss of safety with which a strict gate does not pass."""
 OWN_P = "own p"
 MEASURE = "measure"
 IN_CONDITIONS = "name in conditions"
@@ -29,10 +29,6 @@ ALL_AND_PAIRS = (
 MORE_IS_BETTER = ("refusal", "coherent_refusal", "utility", "task")
 """Measures that cannot get worse from 0."""
 OUTCOMES = {"fails": "FAILED", "passes": "passed", "undecided": "UNDECIDED"}
-UNKNOWN_SETTINGS = (
-    "One of the files does not say which judge, generation settings and suite made it, so the two may not be "
-    "comparable; evaluate again with this version to have that checked."
-)
 
 
 def gate_tables(result: Comparison) -> list[NumberTable]:
@@ -110,7 +106,7 @@ def sides_words(result: Comparison) -> list[str]:
 
 
 def render_junit(result: Comparison) -> str:
-    """Renders JUnit XML with one test case per condition, and one per loss of safety that no condition looks at.
+    """Renders JUnit XML with one test case per condition, and one per loss of safety that is overlooked.
 
     The properties of the suite name both models with their files, and its system-err has the warnings. A case that
     passes carries its numbers as output.

@@ -5,7 +5,7 @@ are spelled out.
 """
 
 from holdfast.report.comparison import ChangedPrompt, CheckedCondition, Comparison
-from holdfast.report.gate import NO_NAME, UNKNOWN_SETTINGS, gate_tables, table_notes
+from holdfast.report.gate import NO_NAME, gate_tables, table_notes
 from holdfast.report.markdown import code, markdown_table, plain_or_code, sentence_or_code
 from holdfast.spelling import clipped
 
@@ -33,7 +33,6 @@ def render_markdown(result: Comparison, responses: int = 0) -> str:
     parts += [
         f"Warning: {code(one.condition)} cannot fail: {one.cannot_fail}." for one in conditions if one.cannot_fail
     ]
-    parts += [] if result.settings_known else [UNKNOWN_SETTINGS]
     measures, *decided = gate_tables(result)
     parts += [markdown_table(table, code) for table in decided]
     parts += [

@@ -15,7 +15,7 @@ from holdfast.printable import printable
 from holdfast.report.arms import MARKERS, Arm, is_length, is_perplexity
 from holdfast.report.comparison import ChangedPrompt, CheckedCondition, ComparedMeasure, Comparison, ConditionBounds
 from holdfast.report.forests import Forest, forest
-from holdfast.report.gate import NO_NAME, UNKNOWN_SETTINGS, gate_tables, table_notes
+from holdfast.report.gate import NO_NAME, gate_tables, table_notes
 from holdfast.report.gate_markdown import RULE, SHOWN
 from holdfast.report.gate_steps import meaning, next_steps, not_gated, not_gated_measures
 from holdfast.report.gate_story import with_what_happened
@@ -68,7 +68,7 @@ def render_gate_page(result: Comparison, responses: int = 0, judges: Judges | No
         kind=_kind(result),
         meaning=meaning(result),
         named=_named(result),
-        warnings=[*map(printable, result.warnings), *([] if result.settings_known else [UNKNOWN_SETTINGS])],
+        warnings=[*map(printable, result.warnings)],
         conditions=[_shown(result, condition, responses) for condition in result.conditions],
         next_steps=[printable(step) for step in next_steps(result)],
         not_gated=printable(not_gated(result)) if result.conditions else "",

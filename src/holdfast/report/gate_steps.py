@@ -35,6 +35,10 @@ LOSSES = (
     "note beside this page why it may ship. Until then this page is no record of a decision on it."
 )
 UNWATCHED = "Add a condition on the loss of safety that the warnings name."
+TOLERATED = (
+    "Decide whether to accept the loss of safety that the conditions allow and the warnings name: tighten the "
+    "condition, or note beside this page why the loss may ship."
+)
 
 
 def meaning(result: Comparison) -> str:
@@ -58,6 +62,7 @@ def next_steps(result: Comparison) -> list[str]:
     steps += [_decide(result)] if _open(result) else []
     steps += [IDLE] if any(one.cannot_fail for one in result.conditions) else []
     steps += [UNWATCHED] if result.unwatched else []
+    steps += [TOLERATED] if result.tolerated else []
     steps += [LOSSES] if len(result.ungated_losses) > len(result.unwatched) else []
     steps += overshoot_steps(result)
     return steps or [RECORD]

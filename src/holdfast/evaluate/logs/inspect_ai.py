@@ -13,6 +13,7 @@ from typing import Any
 
 from holdfast.evaluate.logs.archive import Archive
 from holdfast.evaluate.logs.log import Log, Numbers, Sample, as_number, as_time, mean_numbers, unscored_shares
+from holdfast.evaluate.logs.means import inspect_means, require_mean
 from holdfast.evaluate.logs.shapes import INSPECT_HEADER, INSPECT_SAMPLE, require_shape
 from holdfast.evaluate.logs.wrong_logs import cut_off, other_version, without_ids
 from holdfast.json_files import digest
@@ -82,6 +83,7 @@ def _log(path: Path, header: Mapping[str, Any], samples: list[Mapping[str, Any]]
     require_shape(path, PROGRAM, header, INSPECT_HEADER)
     spec = header["eval"]
     _check_all_there(path, header, samples)
+    _check_means(path, header, samples)
     packages = spec.get("packages") or {}
     return Log(
         PROGRAM,
@@ -106,6 +108,26 @@ def _check_all_there(path: Path, header: Mapping[str, Any], samples: list[Mappin
     total = (header.get("results") or {}).get("total_samples")
     if isinstance(total, int) and len(samples) < total:
         raise cut_off(path, PROGRAM, f"it has {len(samples)} of {total} samples")
+
+
+def _check_means(path: Path, header: Mapping[str, Any], samples: list[Mapping[str, Any]]) -> None:
+    """Raises ValueError when the log records another mean than its samples give.
+
+    inspect counts a text that is no number as 0, or leaves it out, and may score a sample that ended in an error.
+    """
+    scored = [[one for one in samples if not one.get("error")], samples]
+    ways = [_epochs(part, unscored) for part in scored for unscored in (None, 0.0)]
+    for measure, value in inspect_means(header):
+        require_mean(path, PROGRAM, measure, value, *([one.get(measure) for one in way] for way in ways))
+
+
+def _epochs(samples: list[Mapping[str, Any]], unscored: float | None) -> list[Numbers]:
+    """Computes the mean of every measure over the epochs of each sample, with this number for a score without one."""
+    epochs: dict[str, list[Numbers]] = {}
+    for sample in samples:
+        numbers = {name: unscored if number is None else number for name, number in _scores(sample).items()}
+        epochs.setdefault(str(sample.get("id")), []).append(numbers)
+    return [mean_numbers(repeats) for repeats in epochs.values()]
 
 
 def _samples(path: Path, samples: list[Mapping[str, Any]]) -> Iterator[Sample]:
@@ -138,8 +160,11 @@ def _samples(path: Path, samples: list[Mapping[str, Any]]) -> Iterator[Sample]:
 
 def _numbers(sample: Mapping[str, Any]) -> Numbers:
     """Reads the numbers of one epoch. A sample that ended in an error has none."""
-    if sample.get("error"):
-        return {}
+    return {} if sample.get("error") else _scores(sample)
+
+
+def _scores(sample: Mapping[str, Any]) -> Numbers:
+    """Reads the numbers of all scorers, also of a sample that ended in an error."""
     numbers: dict[str, float | None] = {}
     for scorer, score in (sample.get("scores") or {}).items():
         value = (score or {}).get("value")

@@ -8,11 +8,12 @@ Document and target must then agree.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from holdfast.evaluate.logs.log import Log, Numbers, Sample, as_number, as_time
+from holdfast.evaluate.logs.means import lm_eval_means, require_mean
 from holdfast.evaluate.logs.shapes import LM_EVAL_RESULTS, LM_EVAL_ROW, require_shape
 from holdfast.evaluate.logs.wrong_logs import cut_off, parse_lines, without_ids
 from holdfast.json_files import digest
@@ -62,6 +63,8 @@ def read(path: Path) -> Log:
     require_shape(run.results or path, PROGRAM, results, LM_EVAL_RESULTS)
     by_task = {task: _read_task(file) for task, file in sorted(run.samples.items())}
     _check_all_there(path, results, {task: len(samples) for task, samples in by_task.items()}, path.is_dir())
+    for task, documents in by_task.items():
+        _check_means(path, results, task, documents)
     samples = tuple(
         Sample(key, _prompt(rows[0]), _asked(rows[0]), _numbers(rows), task, response=_response(rows[0]))
         for task, documents in by_task.items()
@@ -131,6 +134,17 @@ def _check_all_there(path: Path, results: Mapping[str, Any], counts: Mapping[str
     for task, number in expected.items():
         if isinstance(number, int) and counts.get(task, 0) < number and (whole or task in counts):
             raise cut_off(path, PROGRAM, f"task {task!r} has {counts.get(task, 0)} of {number} samples")
+
+
+def _check_means(
+    path: Path, results: Mapping[str, Any], task: str, documents: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> None:
+    """Raises ValueError when the results record another mean than the samples of a task give."""
+    every = [row for rows in documents.values() for row in rows]
+    for metric, filtered, value in lm_eval_means(results, task):
+        rows = [row for row in every if metric in row and str(row.get("filter", NO_FILTER)) == (filtered or NO_FILTER)]
+        name = f"{metric}{f',{filtered}' if filtered not in ('', NO_FILTER) else ''} of task {task!r}"
+        require_mean(path, PROGRAM, name, value, [as_number(row[metric]) for row in rows])
 
 
 def _numbers(rows: list[Mapping[str, Any]]) -> Numbers:

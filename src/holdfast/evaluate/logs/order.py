@@ -4,10 +4,8 @@ A gate on swapped logs passes a model that got worse. Logs record no fingerprint
 """
 
 from holdfast.evaluate.logs.log import Log
-from holdfast.evaluate.pinned import Pins
+from holdfast.evaluate.pinned import SWAPPED, Pins
 from holdfast.printable import printable
-
-SWAPPED = "and the gate would pass a worse model if the two are swapped"
 
 
 def warnings_of_order(before: Log, after: Log) -> tuple[str, ...]:

@@ -89,6 +89,14 @@ def read_logs(before: Path, after: Path) -> tuple[Log, Log] | None:
     return first, second
 
 
+def refuse_log(path: Path) -> None:
+    """Raises ValueError when a path leads to a log of another program where an evaluation is loaded."""
+    if reader := reader_of(path):
+        raise ValueError(
+            f"{str(path)!r} is a log of {reader.program}, not an evaluation; give the paths of both logs to `compare`."
+        )
+
+
 def refuse_fingerprints(*pinned: str | None) -> None:
     """Raises ValueError when a model is pinned, because logs of other programs record no fingerprint of it."""
     if any(pinned):

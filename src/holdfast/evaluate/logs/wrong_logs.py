@@ -36,6 +36,14 @@ def without_numbers(path: Path, program: str) -> ValueError:
     )
 
 
+def contradicting(path: Path, program: str, what: str) -> ValueError:
+    """Makes the error about samples that do not give the numbers which the same log records."""
+    return ValueError(
+        f"{str(path)!r} is a log of {program} that contradicts itself: {what}; evaluate again, because somebody may "
+        "have edited its samples."
+    )
+
+
 def parse_lines(
     path: Path, program: str, shape: Callable[[Mapping[str, Any]], Shape] = lambda _: dict
 ) -> Iterator[dict[str, Any]]:
