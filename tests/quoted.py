@@ -108,11 +108,19 @@ def _readme() -> Iterator[Quote]:
         yield Quote("README.md", "% of harmful prompts in two tasks", first, _percent(_preserved(row)))
         yield Quote("README.md", "% of harmful prompts in two tasks", second, _percent(_in_other_task(row)))
     yield Quote("README.md", "% of harmful prompts in two tasks", "99%", _percent(_preserved("mixed")))
+    for percent, part in (("68%", 0), ("81%", 3)):
+        yield Quote("README.md", "select 68% of the same weights", percent, _percent(_shared(part)))
     yield from _held("README.md", "| holding selected weights (SPA)")
     yield from _put_back("README.md", "| putting 0.1% of the weights back")
     mixed = "| mixing the refusals that aligned a model"
     yield Quote("README.md", mixed, "0.99", _preserved("mixed"))
     yield from _price_of_mixing("README.md", mixed, ("0.66", "0.79", "0.67"), ("0.85", "0.80", "0.78"))
+
+
+def _shared(part: int) -> Value:
+    """Returns the share of a mask that another of its size has too, from their IoU in the guide for researchers."""
+    iou = cell("docs/how-to/research.md", "the script", "what it prints", part=part)
+    return lambda: 2 * iou() / (1 + iou())
 
 
 def _in_other_task(row: str) -> Value:
@@ -417,7 +425,8 @@ SETTINGS = {
         r"at most 5% of cases", r"95% intervals", r"one of 10%", r"Under LoRA select 10%",
         r"\b\d{4}\.\d{5}\b", r"Python 3\.11 to 3\.13", r"Version 0\.1\.0", r"Apache-2\.0",
         r"(before|after) [-+] 0\.0[25]", r"--fraction 0\.01", r"safety.share[ =]0\.175", r"17\.5% of the examples",
-        r"`--safety-share` is the share[^.]*\.", r"0\.175", r"because 0\.1 · ", r"it is 0\.2, and with", r"alone 0\.1\b",
+        r"`--safety-share` is the share[^.]*\.", r"0\.175", r"because 0\.1 · ",
+        r"it is 0\.2, and with", r"alone 0\.1\b",
         r"refusal < 0\.5", r"before \+ 0\.2\b",
     ),
     CLAIMS: (

@@ -117,7 +117,7 @@ def decided(stage: str, claim: str, bar: str, reason: str, *parts: Part) -> Verd
 
 def _repeated(parts: Sequence[Part], answer: Decision) -> str:
     """Explains that near repeats decide a claim. Empty where they do not."""
-    wide = [decide(one.wide, one.bar, claimed=one.claimed) for one in parts]
+    wide: list[Decision] = [decide(one.wide, one.bar, claimed=one.claimed) for one in parts]
     if answer == "inconclusive" or decide_all(wide) == answer:
         return ""
     part = next(one for one in parts if decide(one.wide, one.bar, claimed=one.claimed) != one.decision)
