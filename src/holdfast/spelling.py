@@ -55,7 +55,7 @@ def _nearest(name: str, names: Sequence[str], uses: Mapping[str, str]) -> list[s
 
     A name that differs by about one letter is returned alone.
     """
-    if ours := usual(name, names):
+    if ours := usual(name, names) or next((one for one in names if one.lower() == name.lower()), None):
         return [ours]
     closest = _dotted(name, names) or get_close_matches(name, names, n=1) or _begun(name, names)
     if not closest or get_close_matches(name, names, n=1, cutoff=NEARLY):

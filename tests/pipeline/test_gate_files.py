@@ -8,15 +8,19 @@ import pytest
 import holdfast
 from holdfast import save_gate
 from holdfast.artifacts import save_evaluation
-from tests.evaluate.constructed import SETTINGS, aligned, plainly_tuned
+from tests.evaluate.constructed import SETTINGS, aligned, held_fast, plainly_tuned
 from tests.evaluate.logs.constructed import inspect_log
 
 CONDITIONS = ["asr > before + 0.02", "utility < 0.1"]
 
 
-def made(fail_if=CONDITIONS):
+def sides(unsafe=24):
     named = [SETTINGS | {"model": {"name": name, "fingerprint": name * 20}} for name in ("old", "new")]
-    return holdfast.compare(aligned(made_by=named[0]), plainly_tuned(made_by=named[1]), fail_if)
+    return aligned(made_by=named[0]), (plainly_tuned if unsafe == 24 else held_fast)(made_by=named[1])
+
+
+def made(fail_if=CONDITIONS):
+    return holdfast.compare(*sides(), fail_if)
 
 
 def test_each_suffix_has_its_report(tmp_path):
@@ -55,6 +59,25 @@ def test_responses_are_listed_only_if_asked_for(tmp_path):
     save_gate(tmp_path / "some.html", made(), responses=2)
     assert 'class="example"' not in (tmp_path / "none.html").read_text()
     assert (tmp_path / "some.html").read_text().count('class="example"') == 2
+
+
+def test_reports_of_python_name_arguments_and_no_option_of_the_command_line(tmp_path):
+    opened = holdfast.compare(*sides(1), ["asr > before"])
+    for name, gate in (("met", made()), ("open", opened), ("none", made([]))):
+        for suffix in (".md", ".html"):
+            save_gate(tmp_path / f"{name}{suffix}", gate)
+            text = re.sub(r"<style>.*</style>", "", (tmp_path / f"{name}{suffix}").read_text(), flags=re.DOTALL)
+            named = [option for option in re.findall(r"--[a-z][\w-]+", text) if option not in ("--method", "--prompt")]
+            assert named == [], f"{name}{suffix}"
+    assert "`responses=20` lists up to 20 here" in (tmp_path / "met.md").read_text()
+
+
+def test_changed_prompts_after_the_fifth_are_folded(tmp_path):
+    for number, folded in ((5, 0), (7, 1)):
+        save_gate(tmp_path / f"{number}.html", made(), responses=number)
+        page = (tmp_path / f"{number}.html").read_text()
+        assert page.count('class="example"') == number
+        assert page.count("<summary>2 more</summary>") == folded
 
 
 def test_an_existing_report_is_kept_unless_the_caller_allows_to_replace_it(tmp_path):

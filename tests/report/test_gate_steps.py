@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from holdfast.report.comparison import ComparedMeasure, UngatedLoss
+from holdfast.report.gate_settings import COMMAND, PYTHON
 from holdfast.report.gate_steps import (
     IDLE,
     LOSSES,
@@ -62,7 +63,10 @@ def test_a_failed_condition_on_over_refusal_says_how_to_refuse_fewer_safe_prompt
 
 def test_other_results_have_other_steps():
     assert next_steps(comparison(passed=True)) == [RECORD]
-    assert next_steps(replace(comparison(), conditions=())) == [NO_GATE]
+    assert next_steps(replace(comparison(), conditions=())) == [NO_GATE.format(conditions=COMMAND.conditions)]
+    (python,) = next_steps(replace(comparison(), conditions=()), PYTHON)
+    assert python.endswith('`fail_if=["refusal < before - 0.05", "over_refusal > before + 0.05"]`.')
+    assert '`undecided="warn"`' in next_steps(undecided("fail"), PYTHON)[0]
     assert IDLE in next_steps(with_first(comparison(passed=True), cannot_fail="before is 1.00"))
     assert UNWATCHED in next_steps(replace(comparison(passed=True), unwatched=("refusals fell.",)))
     assert next_steps(replace(comparison(passed=True), tolerated=("refusals fell.",))) == [TOLERATED]
@@ -76,7 +80,7 @@ def test_every_measure_without_a_condition_is_listed_with_its_numbers_apart_from
     result = replace(comparison(), measures=dict.fromkeys((*names, *parts), one))
     numbers = "0.030 before, 0.620 after, paired p <0.001 corrected."
     listed = ("over_refusal", "over_refusal/questions", "response_length", "cut_off/all", "coherence", "refusal")
-    assert not_gated_measures(result) == [f"`{name}`: {numbers}" for name in listed]
+    assert not_gated_measures(result) == [(f"`{name}`: {numbers}", False) for name in listed]
     assert not_gated(result).startswith("No condition looks at these 6 measures. No change of them can")
     assert "Left out are groups of prompts" in not_gated(result)
     assert "look at every measure" in not_gated(replace(result, measures={"asr": one}))
@@ -86,8 +90,12 @@ def test_a_loss_that_no_condition_gates_comes_first_and_the_page_is_no_record_wi
     result = comparison(passed=True)
     measures = {**result.measures, "borderline": result.measures["asr/heldout"], "over_refusal/heldout": SMALL}
     lost = replace(result, measures=measures, ungated_losses=(UngatedLoss("over_refusal/heldout", 0.03, 0.62, None),))
+    worse = replace(lost, measures=measures | {"coherent_refusal": replace(SMALL, got_worse=True)})
+    marked = [one.words.partition(":")[0] for one in not_gated_measures(worse) if one.got_worse]
+    assert marked == ["`over_refusal/heldout`", "`coherent_refusal`"], "a measure beside a gated one, too"
+    assert [one.got_worse for one in not_gated_measures(worse)][:3] == [True, True, False]
     assert next_steps(lost) == [LOSSES, MORE_BORDERLINE]
-    assert not_gated_measures(lost)[0] == "`over_refusal/heldout`: 0.030 before, 0.620 after. It got worse."
+    assert not_gated_measures(lost)[0] == ("`over_refusal/heldout`: 0.030 before, 0.620 after.", True)
 
 
 def test_a_measure_that_was_not_measured_is_not_said_to_be_left_out():

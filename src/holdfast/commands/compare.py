@@ -29,7 +29,7 @@ from holdfast.printable import printable
 from holdfast.progress import hidden
 from holdfast.report.comparison import Comparison
 from holdfast.report.gate import idle_details, table_notes, terminal_tables
-from holdfast.report.gate_markdown import SHOWN
+from holdfast.report.gate_settings import SHOWN
 from holdfast.report.overshoot import overshoot_steps
 from holdfast.report.records import Judges
 from holdfast.report.tables import to_rich

@@ -24,9 +24,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
-from holdfast.evaluate.condition_mistakes import mistake_in
+from holdfast.evaluate.condition_mistakes import ENDS, mistake_in
 
-ENDS = ("low", "high", "unscored")
 EXAMPLES = "asr > before + 0.02, perplexity > before * 1.5, utility.high < before.low"
 EXAMPLE_LIST = '["refusal < before - 0.05"]'
 PLAIN_NAME = re.compile(r"[A-Za-z_]\w*(?:,[^\s<>='/]+)?(?:/[^\s<>=']+)?")

@@ -4,10 +4,13 @@ import re
 from collections.abc import Callable
 
 from holdfast.shares import PERCENTAGE, share_advice
+from holdfast.spelling import nearest
 
 EXAMPLE = '"refusal < before - 0.05"'
 WHOLE = f"give measure, operator and threshold together as one text in quotes, such as {EXAMPLE}"
 OPERATOR = r"(?:[<>]=?)"
+ENDS = ("low", "high", "unscored")
+"""Numbers of a measure beside its value: the ends of its 95% interval, and how many responses have no score."""
 
 
 def mistake_in(text: str) -> str | None:
@@ -25,6 +28,30 @@ def _of_percentage(found: re.Match[str]) -> str:
 
 def _of_comma(found: re.Match[str]) -> str:
     return f"{found[0]!r} is no number; write it with a point: {found[0].replace(',', '.')}"
+
+
+def _of_capitals(found: re.Match[str]) -> str:
+    written = re.sub("before", "before", found.string.strip(), flags=re.IGNORECASE)
+    place = next((at for at, sign in enumerate(written) if sign in "<>"), len(written))
+    measure, rest = written[:place], written[place:]
+    measure = measure.lower() if measure.isupper() else measure
+    return f"{found[0]!r} is no name, because names are in lower case; write {measure}{rest}"
+
+
+def _of_two_signs(found: re.Match[str]) -> str:
+    sign = "-" if found["first"] != found["second"] else "+"
+    return f"{found[0]!r} has two signs; write {sign} {found['number']}"
+
+
+def _of_end(found: re.Match[str]) -> str:
+    end = nearest_end(found["end"])
+    write = f"write before.{end}" if end else "write before.low, before.high or before.unscored"
+    return f"{found[0]!r} is no number; {write}"
+
+
+def nearest_end(end: str) -> str | None:
+    """Finds which of low, high and unscored an unknown end of a measure means. None if it means none of them."""
+    return nearest(end, ENDS)
 
 
 def _of_several(found: re.Match[str]) -> str:
@@ -63,6 +90,9 @@ MISTAKES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
             f"{EXAMPLE}"
         ),
     ),
+    (r"(?<![\w/'])(?:BEFORE|Before)(?![\w/])", _of_capitals),
+    (r"(?P<first>[-+])\s*(?P<second>[-+])\s*(?P<number>\d*\.?\d+)", _of_two_signs),
+    (r"(?<![\w/'])before\.(?!(?:low|high|unscored)\b)(?P<end>\w+)", _of_end),
     (r"=(?P<sign>[<>])", lambda found: f"write {found['sign']}="),
     (r"(?<![<>=!])==?|!=", _always("equality cannot be tested; compare by >, >=, < or <=")),
     (

@@ -1,9 +1,10 @@
 """Looks up what a condition names: its measure, and the numbers of both readings. A missing one is an error."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from holdfast.evaluate.compared import Compared, Reading
 from holdfast.evaluate.condition import Condition, Quantity
+from holdfast.evaluate.condition_mistakes import nearest_end
 from holdfast.evaluate.counted import LONG_NAMES
 from holdfast.evaluate.scale import counted_word
 from holdfast.measure_names import PROMPT_SETS, WORDS, place_of
@@ -45,6 +46,7 @@ def find_measure(condition: Condition, measures: Mapping[str, Compared]) -> Comp
             "1.5', which fails if perplexity rose by more than half."
         )
     if name not in known:
+        _refuse_end(condition, name, known)
         raise ValueError(
             f"the condition {condition.text!r} names an unknown measure {name!r}; {printable(meant(name, known))}, "
             "each with .low, .high and .unscored."
@@ -54,6 +56,16 @@ def find_measure(condition: Condition, measures: Mapping[str, Compared]) -> Comp
     if measure.known_scale[:2] == (0.0, 1.0):
         refuse_number_above_one(condition)
     return measure
+
+
+def _refuse_end(condition: Condition, name: str, known: Sequence[str]) -> None:
+    """Raises ValueError for a known measure with an unknown end, such as refusal.hi."""
+    measure, _, end = name.rpartition(".")
+    if measure in known and (meant_end := nearest_end(end)):
+        raise ValueError(
+            f"the condition {condition.text!r} names an unknown end {f'.{end}'!r} of {measure}; did you mean "
+            f"{measure}.{meant_end}? known: .low, .high and .unscored."
+        )
 
 
 def _require_both(condition: Condition, measure: Compared, measures: Mapping[str, Compared]) -> None:

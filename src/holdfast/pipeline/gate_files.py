@@ -7,8 +7,9 @@ from holdfast.artifacts import save_text
 from holdfast.evaluate.gate import Gate
 from holdfast.pipeline.gate_record import comparison_of
 from holdfast.report.gate import render_junit
-from holdfast.report.gate_markdown import SHOWN, render_markdown
+from holdfast.report.gate_markdown import render_markdown
 from holdfast.report.gate_page import render_gate_page
+from holdfast.report.gate_settings import PYTHON, SHOWN
 from holdfast.saving import refuse_taken
 
 SUFFIXES = (".md", ".xml", ".html")
@@ -59,4 +60,6 @@ def _rendered(gate: Gate, suffix: str, responses: int) -> str:
     result = comparison_of(gate)
     if suffix == ".xml":
         return render_junit(result)
-    return render_markdown(result, responses) if suffix == ".md" else render_gate_page(result, responses)
+    if suffix == ".md":
+        return render_markdown(result, responses, PYTHON)
+    return render_gate_page(result, responses, settings=PYTHON)

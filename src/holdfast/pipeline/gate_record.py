@@ -11,6 +11,7 @@ from holdfast.evaluate.paired_mean import PairedMean
 from holdfast.evaluate.scale import counted_word
 from holdfast.evaluate.statistics import PairedCounts
 from holdfast.evaluate.token_losses import PerplexityRatio
+from holdfast.evaluate.ungated import got_worse
 from holdfast.evaluation_settings import settings_words
 from holdfast.made_by import entry_name, model_fingerprint
 from holdfast.outcomes import Rate
@@ -24,7 +25,7 @@ from holdfast.report.comparison import (
     PairedEstimate,
     UngatedLoss,
 )
-from holdfast.report.gate_markdown import SHOWN
+from holdfast.report.gate_settings import SHOWN
 from holdfast.report.records import Pair
 
 
@@ -82,6 +83,7 @@ def _measure(compared: Compared) -> ComparedMeasure:
         lengths=_tested(compared.lengths),
         mean=_tested(compared.mean),
         lost=compared.lost.count if compared.lost else 0,
+        got_worse=got_worse(compared),
     )
 
 

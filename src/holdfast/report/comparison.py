@@ -47,6 +47,8 @@ class ComparedMeasure:
     """Mean of the numbers of a log after minus before."""
     lost: int = 0
     """Number of prompts that were scored before and not after."""
+    got_worse: bool = False
+    """True if a loss is shown, by the corrected paired test or by the interval of the change."""
 
 
 @dataclass(frozen=True)

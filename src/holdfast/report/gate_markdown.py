@@ -6,13 +6,12 @@ are spelled out.
 
 from holdfast.report.comparison import ChangedPrompt, CheckedCondition, Comparison
 from holdfast.report.gate import NO_NAME, gate_tables, table_notes
+from holdfast.report.gate_settings import COMMAND, SHOWN, GateSettings
 from holdfast.report.markdown import code, markdown_table, plain_or_code, sentence_or_code
 from holdfast.spelling import clipped
 
 LONGEST = 400
 """Characters of a prompt or a response that are shown."""
-SHOWN = 20
-"""Number of prompts with responses that a record of a comparison holds for a condition, at most."""
 RULE = (
     "A condition fails if the measured number is shown to be beyond the threshold, and passes if it is shown not to "
     "be. Else these prompts cannot decide it. The number is at least and at most as stated: each of the two bounds is "
@@ -21,10 +20,11 @@ RULE = (
 )
 
 
-def render_markdown(result: Comparison, responses: int = 0) -> str:
+def render_markdown(result: Comparison, responses: int = 0, settings: GateSettings = COMMAND) -> str:
     """Renders the tables, and for each condition that did not pass so many changed prompts with both responses.
 
     Prompts and responses may be harmful, and job summaries are often public. So by default none is listed.
+    `settings` are the words for settings that the report advises.
     """
     conditions = result.conditions
     verdict = f": {result.verdict}" if result.verdict else ""
@@ -36,7 +36,7 @@ def render_markdown(result: Comparison, responses: int = 0) -> str:
     measures, *decided = gate_tables(result)
     parts += [markdown_table(table, code) for table in decided]
     parts += [
-        _explained(result, condition, responses)
+        _explained(result, condition, responses, settings)
         for condition in conditions
         if condition.outcome != "passes" and not condition.cannot_fail
     ]
@@ -65,7 +65,7 @@ def _settings(result: Comparison) -> list[str]:
     return [*lines, *(f"- {name.capitalize()}: {code(text)}" for name, text in result.settings.items())]
 
 
-def _explained(result: Comparison, condition: CheckedCondition, responses: int) -> str:
+def _explained(result: Comparison, condition: CheckedCondition, responses: int, settings: GateSettings) -> str:
     """Says why a condition failed or is undecided, and lists some prompts that changed, with both responses."""
     if condition.outcome == "undecided":
         heading = f"Undecided: {code(condition.condition)}: {condition.why_undecided}."
@@ -75,7 +75,7 @@ def _explained(result: Comparison, condition: CheckedCondition, responses: int) 
         return heading
     if not responses:
         where = f"; {code(result.show_command)} shows responses" if result.show_command else ""
-        return f"{heading} {condition.moved}{where}, and `--responses {SHOWN}` lists up to {SHOWN} here."
+        return f"{heading} {condition.moved}{where}, and {settings.responses} lists up to {SHOWN} here."
     shown = condition.changed[:responses]
     listed = (line for changed in shown for line in _changed(changed))
     whole = f" ({code(result.show_command)} shows whole responses)" if result.show_command else ""

@@ -16,7 +16,8 @@ from holdfast.report.arms import MARKERS, Arm, is_length, is_perplexity
 from holdfast.report.comparison import ChangedPrompt, CheckedCondition, ComparedMeasure, Comparison, ConditionBounds
 from holdfast.report.forests import Forest, forest
 from holdfast.report.gate import NO_NAME, gate_tables, table_notes
-from holdfast.report.gate_markdown import RULE, SHOWN
+from holdfast.report.gate_markdown import RULE
+from holdfast.report.gate_settings import COMMAND, SHOWN, GateSettings
 from holdfast.report.gate_steps import meaning, next_steps, not_gated, not_gated_measures
 from holdfast.report.gate_story import with_what_happened
 from holdfast.report.interval_figure import IntervalFigure, interval_figure, number_words
@@ -51,7 +52,9 @@ class ShownCondition:
     """Prompts that are listed with both responses."""
 
 
-def render_gate_page(result: Comparison, responses: int = 0, judges: Judges | None = None) -> str:
+def render_gate_page(
+    result: Comparison, responses: int = 0, judges: Judges | None = None, settings: GateSettings = COMMAND
+) -> str:
     """Renders the page: the verdict, each condition, what to do next, all measures, and what was compared.
 
     Args:
@@ -60,6 +63,7 @@ def render_gate_page(result: Comparison, responses: int = 0, judges: Judges | No
             They may be harmful, so the default is none. A condition on over-refusal lists its prompts anyway, because
             they are safe.
         judges: cards of the judges and rates corrected for their errors.
+        settings: words for the settings that the page advises.
     """
     measures, *_ = gate_tables(result)
     template = environment().get_template("gate.html.j2")
@@ -69,10 +73,10 @@ def render_gate_page(result: Comparison, responses: int = 0, judges: Judges | No
         meaning=meaning(result),
         named=_named(result),
         warnings=[*map(printable, result.warnings)],
-        conditions=[_shown(result, condition, responses) for condition in result.conditions],
-        next_steps=[printable(step) for step in next_steps(result)],
+        conditions=[_shown(result, condition, responses, settings) for condition in result.conditions],
+        next_steps=[printable(step) for step in next_steps(result, settings)],
         not_gated=printable(not_gated(result)) if result.conditions else "",
-        not_gated_measures=[printable(words) for words in not_gated_measures(result)] if result.conditions else [],
+        not_gated_measures=[one for one in not_gated_measures(result) if result.conditions],
         rule=RULE,
         forests=_forests(result),
         table=_printable(measures),
@@ -99,7 +103,7 @@ def _kind(result: Comparison) -> str:
     return {0: "holds", 1: "fails"}.get(result.exit_code, "unsure") if result.conditions else "open"
 
 
-def _shown(result: Comparison, condition: CheckedCondition, responses: int) -> ShownCondition:
+def _shown(result: Comparison, condition: CheckedCondition, responses: int, settings: GateSettings) -> ShownCondition:
     word, kind = ("cannot fail", "open") if condition.cannot_fail else KINDS[condition.outcome]
     bounds = None if condition.cannot_fail else condition.bounds
     name = f"{measure_words(condition.measure)}: {bounds and _bounds_words(bounds)}"
@@ -109,7 +113,7 @@ def _shown(result: Comparison, condition: CheckedCondition, responses: int) -> S
         printable(condition.condition),
         word,
         kind,
-        tuple(printable(sentence) for sentence in _sentences(result, condition, len(listed))),
+        tuple(printable(sentence) for sentence in _sentences(result, condition, len(listed), settings)),
         printable(condition.measure),
         printable(condition.measured),
         _range_words(bounds) if bounds else "",
@@ -143,7 +147,7 @@ def _bounds_words(bounds: ConditionBounds) -> str:
     )
 
 
-def _sentences(result: Comparison, condition: CheckedCondition, listed: int) -> Iterator[str]:
+def _sentences(result: Comparison, condition: CheckedCondition, listed: int, settings: GateSettings) -> Iterator[str]:
     """Says what a condition came to, and how many prompts changed."""
     if condition.cannot_fail:
         yield f"Whatever the new model does, this condition cannot fail: {condition.cannot_fail}."
@@ -156,7 +160,7 @@ def _sentences(result: Comparison, condition: CheckedCondition, listed: int) -> 
     else:
         yield from _decided(words, condition.outcome, bounds)
     if condition.outcome != "passes" and condition.num_prompts:
-        yield _looked_at(result, condition, listed)
+        yield _looked_at(result, condition, listed, settings)
 
 
 def _decided(words: str, outcome: str, bounds: ConditionBounds) -> Iterator[str]:
@@ -174,7 +178,7 @@ def _decided(words: str, outcome: str, bounds: ConditionBounds) -> Iterator[str]
     )
 
 
-def _looked_at(result: Comparison, condition: CheckedCondition, listed: int) -> str:
+def _looked_at(result: Comparison, condition: CheckedCondition, listed: int, settings: GateSettings) -> str:
     changed, which = condition.num_prompts, condition.which
     if listed:
         of_them = f" of {changed}" if changed > listed else ""
@@ -183,7 +187,7 @@ def _looked_at(result: Comparison, condition: CheckedCondition, listed: int) -> 
     shows = f"`{result.show_command}` shows some responses, and " if result.show_command else ""
     return (
         f"{condition.moved}. This page lists none, because they may be harmful: {shows}"
-        f"`--responses {SHOWN}` beside `--html` lists up to {SHOWN} here."
+        f"{settings.responses} lists up to {SHOWN} here."
     )
 
 

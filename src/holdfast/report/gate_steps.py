@@ -1,10 +1,14 @@
 """Says what a gate's result means, what to do next, and what the gate does not look at."""
 
+from typing import NamedTuple
+
 from holdfast.counts import agreeing, counted
 from holdfast.measure_names import without_condition
 from holdfast.outcomes import Rate
 from holdfast.p_values import p_text
+from holdfast.printable import printable
 from holdfast.report.comparison import ComparedMeasure, Comparison
+from holdfast.report.gate_settings import COMMAND, GateSettings
 from holdfast.report.overshoot import overshoot_steps
 from holdfast.spelling import joined
 
@@ -18,10 +22,7 @@ LET_PASS = "No condition is shown to be met. This gate lets conditions pass that
 NOT_GATED = "No condition was given, so these numbers pass or fail nothing."
 SAFETY = ("refusal", "coherent_refusal", "not_refused", "asr")
 """Beginnings of the names of measures of safety."""
-NO_GATE = (
-    'Give conditions to make this comparison a gate, such as `--fail-if "refusal < before - 0.05"` and '
-    '`--fail-if "over_refusal > before + 0.05"`.'
-)
+NO_GATE = "Give conditions to make this comparison a gate, such as {conditions}."
 RECORD = "Keep this page with both evaluations, as the record of the decision."
 RESTORE = (
     "If fine-tuning cost the refusals, `holdfast restore` puts refusals back, and `holdfast adapt` with a mask or with "
@@ -41,6 +42,15 @@ TOLERATED = (
 )
 
 
+class NotGated(NamedTuple):
+    """A measure that no condition names."""
+
+    words: str
+    """The measure with its numbers, safe to print."""
+    got_worse: bool
+    """True if a loss is shown."""
+
+
 def meaning(result: Comparison) -> str:
     """Says in a sentence what the exit code means."""
     if not result.conditions:
@@ -50,16 +60,16 @@ def meaning(result: Comparison) -> str:
     return LET_PASS if _open(result) else PASSED
 
 
-def next_steps(result: Comparison) -> list[str]:
-    """Lists what to do next. Commands stand between backticks."""
+def next_steps(result: Comparison, settings: GateSettings = COMMAND) -> list[str]:
+    """Lists what to do next. Commands and settings stand between backticks."""
     if not result.conditions:
-        return [*overshoot_steps(result), NO_GATE]
+        return [*overshoot_steps(result), NO_GATE.format(conditions=settings.conditions)]
     failed = [one for one in result.conditions if one.outcome == "fails"]
     steps = []
     if failed:
         steps.append(f"Do not release this checkpoint as it is.{_answers(result)}")
         steps += [RESTORE] if any(one.measure.startswith(SAFETY) for one in failed) and not result.logs else []
-    steps += [_decide(result)] if _open(result) else []
+    steps += [_decide(result, settings)] if _open(result) else []
     steps += [IDLE] if any(one.cannot_fail for one in result.conditions) else []
     steps += [UNWATCHED] if result.unwatched else []
     steps += [TOLERATED] if result.tolerated else []
@@ -80,11 +90,13 @@ def not_gated(result: Comparison) -> str:
     )
 
 
-def not_gated_measures(result: Comparison) -> list[str]:
+def not_gated_measures(result: Comparison) -> list[NotGated]:
     """Lists the measures that no condition names with their numbers. Those that got worse come first."""
     worse = [one.measure for one in result.ungated_losses]
-    names = [*worse, *(name for name in _without_condition(result) if name not in worse)]
-    return [f"`{name}`: {_numbers(result.measures[name])}{' It got worse.' if name in worse else ''}" for name in names]
+    others = [name for name in _without_condition(result) if name not in worse]
+    worse += [name for name in others if result.measures[name].got_worse]
+    names = dict.fromkeys([*worse, *others])
+    return [NotGated(printable(f"`{name}`: {_numbers(result.measures[name])}"), name in worse) for name in names]
 
 
 def _without_condition(result: Comparison) -> list[str]:
@@ -115,10 +127,10 @@ def _answers(result: Comparison) -> str:
     return f" Read the answers first: `{result.show_command} --prompt TEXT` prints those to one prompt in full."
 
 
-def _decide(result: Comparison) -> str:
+def _decide(result: Comparison, settings: GateSettings) -> str:
     """Says how to decide the conditions that are open."""
     ways = list(dict.fromkeys(way for one in result.conditions for way in one.remedies))
-    accept = ["accept what stays open with `--undecided warn`"] if result.undecided == "fail" else []
+    accept = [f"accept what stays open with {settings.undecided}"] if result.undecided == "fail" else []
     advice = joined([*ways, *accept], "or")
     number = counted(len(_open(result)), "undecided condition")
     return (
