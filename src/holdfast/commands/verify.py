@@ -29,12 +29,6 @@ if TYPE_CHECKING:
 
 FEW_DRAWS = 5
 """Number of draws from which on an interval over draws is no longer wide merely because they are few."""
-HOW_TO_READ = (
-    "Differences are on the same prompts. If an interval excludes 0 (for 'times': excludes 1), mask and control "
-    "differ by more than chance. p in brackets is corrected (Holm) for all rows."
-)
-
-
 NOTHING = (
     "there is nothing to verify; give --mask with a file of `holdfast select`, or --project-out with one of "
     "`holdfast direction find`."
@@ -151,7 +145,7 @@ def _refuse_idle(flag: str, options: Mapping[str, object]) -> None:
 
 def show_noise(measured: "Verified", out: Path, json: bool, hint: str | None = None) -> None:
     """Prints the rates under noise, and the contrasts of the mask with the control. Without one it prints the hint."""
-    from holdfast.evaluate.verified import mistrusted
+    from holdfast.evaluate.verified import HOW_TO_READ, mistrusted
     from holdfast.pipeline.verified_json import verified_json
 
     for sentence in mistrusted(measured):
