@@ -11,7 +11,7 @@ from holdfast import __version__
 from holdfast.made_by import Meta, model_name
 from holdfast.measure_names import is_category, is_detail, mark_of
 from holdfast.outcomes import Evaluation, Rate
-from holdfast.perplexity_texts import perplexity_text
+from holdfast.perplexity_texts import perplexity_between, perplexity_text
 from holdfast.printable import printable
 from holdfast.report.arms import MARKERS
 from holdfast.report.evaluation_card import DOES_NOT_SAY, TOY
@@ -149,16 +149,19 @@ def _row(name: str, rate: Rate) -> tuple[str, ...]:
     words = f"{measure_words(name)}{mark_of(name, rate.n)}"
     if rate.value is None:
         return printable(words), "not measured", "", f"{rate.n:,}", f"{rate.unscored:,}"
-    ends = (rate.low, rate.high)
-    value, *written = _written(name, rate.value, *(end for end in ends if end is not None), places=decimals(rate))
-    interval = "no interval" if None in ends else " to ".join(written)
+    value, *ends = shown_numbers(name, rate)
+    interval = " to ".join(ends) or "no interval"
     return printable(words), value, interval, f"{rate.n:,}", f"{rate.unscored:,}"
 
 
-def _written(name: str, *numbers: float, places: int) -> list[str]:
-    """Writes numbers of a measure, those of a perplexity as the terminal does."""
-    is_perplexity = name.partition("/")[0] == "perplexity"
-    return [perplexity_text(number) if is_perplexity else f"{number:.{places}f}" for number in numbers]
+def shown_numbers(name: str, rate: Rate) -> list[str]:
+    """Writes a rate and the ends of its interval with one number of decimals. Without an interval: the rate alone."""
+    is_perplexity, value = name.partition("/")[0] == "perplexity", rate.value or 0.0
+    if rate.low is None or rate.high is None:
+        return [perplexity_text(value) if is_perplexity else f"{value:.{decimals(rate)}f}"]
+    if is_perplexity:
+        return list(perplexity_between(value, rate.low, rate.high))
+    return [f"{number:.{decimals(rate)}f}" for number in (value, rate.low, rate.high)]
 
 
 def _names(made_by: Meta, key: str) -> str:
