@@ -11,7 +11,6 @@ from holdfast import __version__
 from holdfast.made_by import Meta, model_name
 from holdfast.measure_names import is_category, is_detail, mark_of
 from holdfast.outcomes import Evaluation, Rate
-from holdfast.perplexity_texts import perplexity_between, perplexity_text
 from holdfast.printable import printable
 from holdfast.report.arms import MARKERS
 from holdfast.report.evaluation_card import DOES_NOT_SAY, TOY
@@ -19,7 +18,7 @@ from holdfast.report.in_short import Bar
 from holdfast.report.page import environment
 from holdfast.report.subject import TESTBED
 from holdfast.report.tables import NumberTable
-from holdfast.report.words import decimals, measure_words, ordered
+from holdfast.report.words import measure_words, ordered, shown_numbers
 from holdfast.spelling import capitalize_first, joined
 
 SETS = {
@@ -152,16 +151,6 @@ def _row(name: str, rate: Rate) -> tuple[str, ...]:
     value, *ends = shown_numbers(name, rate)
     interval = " to ".join(ends) or "no interval"
     return printable(words), value, interval, f"{rate.n:,}", f"{rate.unscored:,}"
-
-
-def shown_numbers(name: str, rate: Rate) -> list[str]:
-    """Writes a rate and the ends of its interval with one number of decimals. Without an interval: the rate alone."""
-    is_perplexity, value = name.partition("/")[0] == "perplexity", rate.value or 0.0
-    if rate.low is None or rate.high is None:
-        return [perplexity_text(value) if is_perplexity else f"{value:.{decimals(rate)}f}"]
-    if is_perplexity:
-        return list(perplexity_between(value, rate.low, rate.high))
-    return [f"{number:.{decimals(rate)}f}" for number in (value, rate.low, rate.high)]
 
 
 def _names(made_by: Meta, key: str) -> str:
