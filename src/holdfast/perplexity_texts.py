@@ -7,6 +7,9 @@ from holdfast.outcomes import Rate
 LONG_PERPLEXITY = 1e6
 """Perplexity from which on two digits and an exponent are printed."""
 
+LEAST_OWN = 1000.0
+"""Upper end of an interval from which on a perplexity and its ends are each printed with their own digits."""
+
 
 def perplexity_text(value: float) -> str:
     """Formats a perplexity with three significant digits of its excess over 1: '1.00034', '3.24', or '1.2e+09'."""
@@ -15,6 +18,19 @@ def perplexity_text(value: float) -> str:
     beyond = value - 1
     decimals = 2 - math.floor(math.log10(beyond)) if beyond > 0 else 2
     return f"{value:.{min(max(decimals, 0), 6)}f}"
+
+
+def perplexity_between(value: float, low: float, high: float) -> tuple[str, str, str]:
+    """Formats a perplexity and its ends with one number of decimals: '1.076', '1.000', '1.172'.
+
+    The interval's width and its lower end both get three significant digits at least, up to six decimals. If the upper
+    end is 1000 or more, every number has its own digits.
+    """
+    width = high - low
+    if high >= LEAST_OWN or not width > 0:
+        return perplexity_text(value), perplexity_text(low), perplexity_text(high)
+    decimals = min(max(2 - math.floor(math.log10(min(width, max(low, 1.0)))), 0), 6)
+    return f"{value:.{decimals}f}", f"{low:.{decimals}f}", f"{high:.{decimals}f}"
 
 
 def perplexity_with_ends(value: float, rate: Rate | None) -> str:

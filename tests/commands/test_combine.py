@@ -177,6 +177,7 @@ def test_of_many_components_the_terminal_shows_those_with_most_weights(tmp_path,
     rows = shown.partition("with most weights")[2].splitlines()
     layers = [line.split("│")[1].strip() for line in rows if line.startswith("│") and "up_proj" in line]
     assert layers == [str(layer) for layer in range(8, 20)]
+    assert "mlp.up_proj" not in shown, "the shortest name that is unmistakable is enough"
     assert call(["combine", "union", str(tmp_path / "a"), str(tmp_path / "b"), "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["overlap_by_component"]) == 20
 

@@ -33,3 +33,18 @@ def test_a_table_of_few_layers_or_without_a_file_is_whole(num_layers, file):
     listed, lines = drawn(num_layers, file)
     assert listed == list(range(num_layers))
     assert "Listed" not in " ".join(lines)
+
+
+def test_at_80_columns_no_header_and_no_number_of_seven_components_is_broken():
+    names = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj")
+    names += ("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj")
+    shapes = {f"layers.{layer}.{name}.weight": (90, 9000) for layer in range(28) for name in names}
+    counts = count_by_layer(shapes, dict.fromkeys(shapes, 8100))
+    console = Console(width=80, file=StringIO())
+    with console.capture() as shown:
+        console.print(layer_table("all", counts))
+    lines = shown.get().splitlines()
+    start = next(place for place, line in enumerate(lines) if line.startswith(" layer"))
+    words = " ".join(lines[start - 2 : start + 1]).split()
+    components = ["q_", "k_", "v_", "o_", "gate_", "up_", "down_", *["proj"] * 7]
+    assert sorted(words) == sorted([*components, "layer", "all", "share", "selected"])

@@ -2,20 +2,15 @@
 
 from dataclasses import replace
 
-from rich.console import Console
-
 from holdfast.artifacts import save_mask
 from holdfast.commands.verify import (
-    _contrast_table,
     _hint,
-    _table,
     few_draws,
     show_noise,
     specific_to_refusals,
     why_no_loss,
     why_unclear,
 )
-from holdfast.evaluate.contrast import Contrast
 from holdfast.evaluate.verified import Verified
 from holdfast.outcomes import Rate, TokenLosses
 from holdfast.progress import hidden
@@ -40,51 +35,6 @@ def test_a_model_that_answers_no_question_is_said_to_have_no_utility_to_lose():
     (note,) = why_no_loss(replace(aligned(), utility=Rate(0.0, 0.0, 0.3, 9)))
     assert "answered 0 of 9 questions correctly, so noise can show no loss of utility" in note
     assert "--refusals" not in note
-
-
-def text_of(table):
-    console = Console(width=300)
-    with console.capture() as shown:
-        console.print(table)
-    return shown.get()
-
-
-def test_over_refusal_is_in_the_table_where_it_was_measured():
-    with_harmless = evaluation(answers("asr", first(0, 4)), answers("over_refusal", first(1, 4)))
-    for measured, has in ((with_harmless, True), (aligned(), False)):
-        assert ("over-refusal" in text_of(_table(Verified(measured, (2.0,), (measured,))))) is has
-
-
-def test_perplexity_is_in_the_table_with_its_interval_and_the_control_in_rows_of_its_own(monkeypatch):
-    monkeypatch.setattr("holdfast.evaluate.verified.pool_evaluations", lambda draws: draws[0])
-    measured = replace(aligned(), perplexity=3.0, perplexity_rate=Rate(3.0, 2.5, 3.6, 9))
-    broken = replace(measured, perplexity=1e299, perplexity_rate=Rate(1e299, 1e298, 1e300, 9))
-    shown = text_of(_table(Verified(measured, (2.0,), (broken,), (measured,))))
-    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.splitlines() if line.startswith("│")]
-    assert [row[:2] for row in rows] == [["0", "nothing"], ["2", "mask"], ["2", "control"]]
-    assert [row[-1] for row in rows] == [
-        "3.00 [2.50, 3.60] n=9",
-        "1.0e+299 [1.0e+298, 1.0e+300] n=9",
-        "3.00 [2.50, 3.60] n=9",
-    ]
-
-
-def test_the_mask_is_set_against_the_control_in_words_with_corrected_p_values(monkeypatch):
-    refusals = (TokenLosses("a", 1.0, 2, "refusals"), TokenLosses("b", 2.0, 2, "refusals"))
-    untouched = aligned(**{"perplexity/refusals": Rate(2.0, 1.0, 3.0, 2)})
-    found = {
-        "asr": Contrast(0.25, 0.1, 0.4, 20, 0.01),
-        "asr/seen": Contrast(0.9, 0.8, 1.0, 10, 0.01),
-        "perplexity/refusals": Contrast(1.5, 1.2, 1.9, 20, 0.02),
-    }
-    verified = Verified(replace(untouched, losses=refusals), (0.38,), (untouched,), (untouched,))
-    monkeypatch.setattr("holdfast.evaluate.verified.contrast", lambda mask, control: found)
-    shown = text_of(_contrast_table(verified))
-    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.splitlines() if line.startswith("│")]
-    assert rows == [
-        ["0.38", "attack success rate", "+0.250 [+0.100, +0.400]", "20", "0.010 (0.020)"],
-        ["0.38", "perplexity, refusals", "1.500 times [1.200, 1.900]", "20", "0.020 (0.020)"],
-    ]
 
 
 def test_wide_intervals_of_few_draws_are_explained():

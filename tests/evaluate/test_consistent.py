@@ -158,3 +158,10 @@ def test_a_value_of_a_script_is_named_by_its_place():
     wrong = replace(held_fast(), utility=Rate(1.0, 0.9, 1.0, 200))
     with pytest.raises(ValueError, match=r"^the evaluation after contradicts itself: utility is 1\.0, and 198 of its"):
         holdfast.compare(whole(), wrong)
+
+
+def test_a_file_of_an_earlier_version_with_a_lower_end_below_one_is_still_read():
+    unlike = tuple(TokenLosses(str(place), loss, 10) for place, loss in enumerate((1.0, 30.0)))
+    measured = perplexity_rate(unlike)
+    earlier = replace(whole(), losses=unlike, perplexity=measured.value, perplexity_rate=replace(measured, low=0.01))
+    require_consistent(earlier, "it")

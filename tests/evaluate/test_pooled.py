@@ -141,6 +141,7 @@ def test_perplexities_of_draws_pool_to_that_of_their_mean_loss():
     total, weight = 0.0625 + 0.25, (0.25 / 0.3125) ** 1.5
     assert weight < 1, "and both quantiles are of one degree of freedom"
     assert math.log(pooled.high) == pytest.approx(1.5 + 12.7062 * total**0.5, rel=1e-5)
+    assert pooled.low == 1.0, "though exp(1.5 - 12.7062 * 0.56) is less, because no perplexity is"
 
 
 def test_perplexities_of_draws_that_agree_are_those_of_one():

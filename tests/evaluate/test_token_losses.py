@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import t, ttest_rel
 
-from holdfast.evaluate.token_losses import LARGEST, perplexity_rate, perplexity_ratio
+from holdfast.evaluate.token_losses import LARGEST, from_one, perplexity_rate, perplexity_ratio
 from holdfast.outcomes import Rate, TokenLosses
 
 
@@ -24,7 +24,15 @@ def test_exchanges_of_equal_length_have_the_interval_of_their_means():
 def test_exchanges_of_unlike_length_have_the_worked_interval():
     # L = 6 / 6 = 1; e = 1 - 2, 5 - 4 = -1, 1; v = 2 / 1 * 2 / 36 = 1 / 9; t = 12.7062 with one degree of freedom.
     found = perplexity_rate(losses_of([(1.0, 2), (5.0, 4)]))
-    assert (found.low, found.high) == pytest.approx((math.exp(1 - 12.7062 / 3), math.exp(1 + 12.7062 / 3)), rel=1e-4)
+    assert found.high == pytest.approx(math.exp(1 + 12.7062 / 3), rel=1e-4)
+
+
+def test_no_interval_of_a_perplexity_reaches_below_one_and_that_of_a_ratio_may():
+    before, after = losses_of([(1.0, 2), (5.0, 4)]), losses_of([(1.1, 2), (4.8, 4)])
+    assert perplexity_rate(before).low == 1.0  # exp(1 - 12.7062 / 3) = 0.039
+    assert perplexity_ratio(before, after).low < 1
+    rounded = from_one(Rate(1 - 1e-12, 0.9, 1.1, 4))
+    assert rounded.low == rounded.value, "and a loss that rounding made negative stays inside its interval"
 
 
 @pytest.mark.parametrize("pairs", [[], [(0.0, 0)], [(math.nan, 3)], [(math.inf, 3), (1.0, 1)]])

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from holdfast.evaluate.verified import Verified, no_loss_possible
+from holdfast.evaluate.verified import HOW_TO_READ, Verified, no_loss_possible
 from holdfast.outcomes import Rate
 from tests.evaluate.constructed import aligned, answers, evaluation, first
 
@@ -58,6 +58,13 @@ def test_it_prints_as_one_line_and_writes_the_numbers_line_by_line(verified):
     lines = str(verified).splitlines()
     assert lines[0] == f"noise 0: asr {verified.untouched.asr}"
     assert sum(line.startswith("  asr, mask minus control: ") for line in lines) == 2
+    assert lines[-1] == f"note: {HOW_TO_READ}"
+    assert HOW_TO_READ not in str(replace(verified, control=()))
+
+
+def test_an_interval_beyond_no_difference_is_said_to_decide_only_a_row_chosen_before_looking():
+    assert "For one row that you chose before looking, an interval that excludes 0" in HOW_TO_READ
+    assert "For all other rows read the p in brackets" in HOW_TO_READ
 
 
 def test_rates_at_their_floor_are_named_as_what_noise_cannot_lower():

@@ -119,10 +119,10 @@ def test_on_a_phone_numbers_stand_under_their_headers_and_no_word_of_a_command_i
     assert any(scrolls for _, scrolls in commands), "the whole path can be read"
 
 
-def test_perplexities_are_rounded_and_those_of_refusals_have_a_table_of_their_own():
+def test_perplexities_are_rounded_with_one_number_of_decimals_and_those_of_refusals_have_a_table_of_their_own():
     rates = {"perplexity": Rate(268215.9, 46518.4, 1546477.2, 16), "perplexity/refusals": Rate(45.23, 2.75, 744.4, 16)}
     (answers, refusals) = _tables({}, rates)
     assert answers.title == "Given responses to harmless prompts"
     assert answers.rows[0][1:3] == ("268216", "46518 to 1.5e+06")
     assert refusals.title == "Given refusals to harmful prompts"
-    assert refusals.rows[0][1:3] == ("45.2", "2.75 to 744")
+    assert refusals.rows[0][1:3] == ("45.23", "2.75 to 744.40")

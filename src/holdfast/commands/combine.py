@@ -16,6 +16,7 @@ from holdfast.commands.layers import OVER_MATRICES
 from holdfast.commands.masks import mask_json, mask_table, origin_table
 from holdfast.endings import require_ending
 from holdfast.granularity import UNITS
+from holdfast.models.paths import short_names
 from holdfast.pipeline.masks import combine_masks
 from holdfast.select.algebra import OPERATORS, EmptyResultError, Operation
 from holdfast.select.overlap import Overlap, overlap
@@ -113,9 +114,10 @@ def _shared(masks: Sequence[tuple[Path, Mask]]) -> tuple[dict[str, object], list
 def _component_table(parts: Sequence[OverlapOfPart]) -> Table:
     """Shows the components in which the two masks select most. --json has all of them."""
     most = sorted(parts, key=lambda part: -part.num_first - part.num_second)[:SHOWN]
+    names = short_names({part.component for part in parts})
     cells = [
         (
-            *("" if part.layer is None else part.layer, part.component),
+            *("" if part.layer is None else part.layer, names[part.component]),
             *(f"{number:,}" for number in (part.num_first, part.num_second, part.num_both)),
             *(f"{part.iou:.3f}", f"{part.random_iou:.4f}"),
         )

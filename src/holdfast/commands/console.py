@@ -129,13 +129,20 @@ def unless_quiet(text: str) -> str:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
-    """Makes a table of plain text. Nothing in it is read as markup, and a cell that is too wide wraps."""
+    """Makes a table of plain text. Nothing in it is read as markup, and a cell that is too wide wraps.
+
+    A cell that is a tuple has a line for each of its parts.
+    """
     made = Table(title=escape(title), title_justify="left")
     for column in columns:
         made.add_column(escape(column), overflow="fold")
     for row in rows:
-        made.add_row(*(escape(printable(str(cell))) for cell in row))
+        made.add_row(*("\n".join(map(_plain, cell)) if isinstance(cell, tuple) else _plain(cell) for cell in row))
     return made
+
+
+def _plain(cell: object) -> str:
+    return escape(printable(str(cell)))
 
 
 def _is_telling(done: float, total: float) -> bool:

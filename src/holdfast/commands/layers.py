@@ -16,7 +16,7 @@ from holdfast.report.layer_grid import COLUMNS, Grid, densest, layer_grid, meani
 
 OVER_MATRICES = "IoU [interval over matrices]"
 """Title of a column of IoUs. The interval leaves out one matrix at a time, and says nothing about other prompts."""
-WIDEST = 8
+WIDEST = 5
 """Characters of a column's title that one line holds."""
 DEEP, LISTED = 12, 8
 """A command that writes a file lists all layers up to the first number. Of more layers it lists the second number."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from holdfast.commands.console import show, table, unless_quiet
-from holdfast.commands.rates import range_cells, rate_cells
+from holdfast.commands.rates import range_cells, rate_lines
 from holdfast.evaluate.measured import measured_rates
 
 if TYPE_CHECKING:
@@ -62,10 +62,10 @@ def _show(
 
     untouched, changed = sides
     measures = list(measured_rates(untouched))
+    sides, ranges = [measured_rates(side) for side in (untouched, changed)], range_cells(random, measures)
     rows = [
-        ("nothing", *rate_cells(untouched, measures)),
-        (words.row, *rate_cells(changed, measures)),
-        (f"{len(random)} random ones", *range_cells(random, measures)),
+        (measure_words(name), *(rate_lines(name, of_side.get(name)) for of_side in sides), of_random)
+        for name, of_random in zip(measures, ranges, strict=True)
     ]
     result = {
         "out": str(out),
@@ -73,5 +73,5 @@ def _show(
         words.key: suite_json(changed),
         "random": [suite_json(drawn) for drawn in random],
     }
-    header = ("without", *map(measure_words, measures))
+    header = ("measure", "untouched", f"without {words.row}", f"without {len(random)} random ones")
     show(result, [table(words.title, header, rows)], json, note=unless_quiet(words.note))

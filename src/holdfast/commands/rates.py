@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from holdfast.evaluate.measured import measured_rates
 
 if TYPE_CHECKING:
-    from holdfast.outcomes import Evaluation
+    from holdfast.outcomes import Evaluation, Rate
 
 
 def rate_cells(evaluation: "Evaluation", measures: Sequence[str]) -> list[str]:
@@ -19,6 +19,17 @@ def rate_cells(evaluation: "Evaluation", measures: Sequence[str]) -> list[str]:
         for name, rate in rates.items()
     }
     return [texts.get(name, "not measured") for name in measures]
+
+
+def rate_lines(name: str, rate: "Rate | None") -> tuple[str, ...]:
+    """Writes a rate in the lines of a narrow cell: the rate with its n, the interval, and the number of unscored."""
+    from holdfast.report.words import shown_numbers
+
+    if rate is None or rate.value is None:
+        return ("not measured",)
+    value, *ends = shown_numbers(name, rate)
+    lines = (f"{value} n={rate.n}", f"[{', '.join(ends) or 'no interval'}]")
+    return (*lines, f"{rate.unscored} unscored") if rate.unscored else lines
 
 
 def range_cells(draws: "Sequence[Evaluation]", measures: Sequence[str]) -> list[str]:

@@ -5,14 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
-from rich.table import Table
 
-from holdfast.commands.console import Json, show, shown_progress, table, unless_quiet, warn
+from holdfast.commands.console import Json, show, shown_progress, unless_quiet, warn
 from holdfast.commands.parameters import Generation, Judging, SafetyJudge, Seed, Steer, Suite, Verify
-from holdfast.commands.rates import rate_cells
 from holdfast.commands.some_prompts import require_prompts
+from holdfast.commands.verified_tables import effects_table, rates_table
 from holdfast.config import Options
-from holdfast.counts import counted
 from holdfast.evaluate.measured import measured_rates
 from holdfast.intervene.edit.options import SteeringOptions
 from holdfast.judge.options import REFUSAL_RULES
@@ -23,18 +21,11 @@ from holdfast.progress import hidden
 from holdfast.prompts.readable import require_readable
 
 if TYPE_CHECKING:
-    from holdfast.evaluate.contrast import Contrast
     from holdfast.evaluate.verified import Verified
     from holdfast.outcomes import Evaluation
 
 FEW_DRAWS = 5
 """Number of draws from which on an interval over draws is no longer wide merely because they are few."""
-HOW_TO_READ = (
-    "Differences are on the same prompts. If an interval excludes 0 (for 'times': excludes 1), mask and control "
-    "differ by more than chance. p in brackets is corrected (Holm) for all rows."
-)
-
-
 NOTHING = (
     "there is nothing to verify; give --mask with a file of `holdfast select`, or --project-out with one of "
     "`holdfast direction find`."
@@ -151,12 +142,12 @@ def _refuse_idle(flag: str, options: Mapping[str, object]) -> None:
 
 def show_noise(measured: "Verified", out: Path, json: bool, hint: str | None = None) -> None:
     """Prints the rates under noise, and the contrasts of the mask with the control. Without one it prints the hint."""
-    from holdfast.evaluate.verified import mistrusted
+    from holdfast.evaluate.verified import HOW_TO_READ, mistrusted
     from holdfast.pipeline.verified_json import verified_json
 
     for sentence in mistrusted(measured):
         warn(sentence)
-    tables = [_table(measured)] + ([_contrast_table(measured)] if measured.control else [])
+    tables = [rates_table(measured)] + ([effects_table(measured)] if measured.control else [])
     notes = [
         *why_no_loss(measured.untouched),
         why_unclear(measured.untouched),
@@ -221,48 +212,3 @@ def _hint(mask: Path) -> str | None:
         f"whole model: holdfast select SCORES --selector random --fraction {size} --out random.safetensors. To draw as "
         f"many weights from each matrix as the mask has: --like {mask} in place of --fraction."
     )
-
-
-def _table(measured: "Verified") -> Table:
-    """Makes the table of rates: of the untouched model, and under each noise on the mask and on the control."""
-    from holdfast.report.words import measure_words
-
-    measures = list(measured_rates(measured.untouched))
-    sides = [
-        (f"{point.ratio:g}", on, evaluation)
-        for point in measured.points
-        for on, evaluation in (("mask", point.mask), ("control", point.control))
-        if evaluation
-    ]
-    rows = [(ratio, on, *rate_cells(evaluation, measures)) for ratio, on, evaluation in sides]
-    rows.insert(0, ("0", "nothing", *rate_cells(measured.untouched, measures)))
-    header = ("noise", "on", *map(measure_words, measures))
-    title = f"{counted(measured.num_draws, 'draw')} of each noise; noise in standard deviations of a weight's matrix"
-    return table(title, header, rows)
-
-
-def _contrast_table(measured: "Verified") -> Table:
-    """Makes the table of paired tests, for the measures that the table of rates shows."""
-    from holdfast.p_values import p_texts
-    from holdfast.report.words import measure_words
-
-    rows = [
-        (
-            f"{effect.ratio:g}",
-            measure_words(effect.measure),
-            _difference(effect.measure, effect.contrast),
-            effect.contrast.n,
-            p_texts(effect.contrast.p_value, effect.corrected_p),
-        )
-        for effect in measured.effects
-    ]
-    return table("The mask against the control", ("noise", "measure", "mask minus control", "prompts", "p"), rows)
-
-
-def _difference(name: str, contrast: "Contrast") -> str:
-    if name.startswith("perplexity"):
-        from holdfast.perplexity_texts import ratio_between
-
-        value, low, high = ratio_between(contrast.value, contrast.low, contrast.high)
-        return f"{value} times [{low}, {high}]"
-    return f"{contrast.value:+z.3f} [{contrast.low:+z.3f}, {contrast.high:+z.3f}]"

@@ -39,7 +39,13 @@ from holdfast.evaluate.paired_mean import standard_error
 from holdfast.evaluate.response_length import NAME as LENGTH
 from holdfast.evaluate.response_length import lengths_by_prompt
 from holdfast.evaluate.statistics import NOT_MEASURED, Z_95, wilson_interval
-from holdfast.evaluate.token_losses import exp_bounded, loss_per_token, losses_by_name, perplexity_rate
+from holdfast.evaluate.token_losses import (
+    exp_bounded,
+    loss_per_token,
+    losses_by_name,
+    perplexity_between,
+    perplexity_rate,
+)
 from holdfast.outcomes import Evaluation, Rate, TokenLosses
 from holdfast.student_t import quantile_95
 
@@ -119,7 +125,7 @@ def pool_losses(draws: Sequence[Sequence[TokenLosses]]) -> Rate | None:
     of_draws = variance_of_draws(values)
     total = error**2 + of_draws
     half = quantile_of_draws(of_draws, total, len(values), of_prompts=quantile_95(n - 1)) * math.sqrt(total)
-    return Rate(exp_bounded(mean), exp_bounded(mean - half), exp_bounded(mean + half), n)
+    return perplexity_between(mean, half, n)
 
 
 def pool_lengths(name: str, rates: Sequence[Rate], lengths: Sequence[By]) -> Rate | None:

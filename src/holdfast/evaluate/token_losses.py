@@ -4,7 +4,8 @@ loss_i is the sum of -log p over the tokens_i of one response. Tokens of one res
 interval is over exchanges. L is a ratio of two sums, and its variance to first order (delta method: Cochran, Sampling
 Techniques, 1977, chapter 6) is
     v = n / (n - 1) * sum of e_i^2 / (sum of tokens_i)^2        e_i = loss_i - L tokens_i
-The interval is exp(L -+ t sqrt(v)), where t is Student's quantile with n - 1 degrees of freedom. Two checkpoints on the
+The interval is exp(L -+ t sqrt(v)), where t is Student's quantile with n - 1 degrees of freedom. Its lower end is at
+least 1, because no loss is negative and so no perplexity is below 1. A ratio has no such bound. Two checkpoints on the
 same exchanges are compared by the ratio of their perplexities. Its formulas are the same with loss_i after minus loss_i
 before, and a paired t test compares L after with L before. With a dozen exchanges or fewer both are rough.
 
@@ -14,7 +15,7 @@ that a gate still detects a broken model. With a loss that is not a number, perp
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from holdfast.outcomes import Rate, TokenLosses
 from holdfast.student_t import chance_within, quantile_95
@@ -46,7 +47,21 @@ def perplexity_rate(losses: Sequence[TokenLosses]) -> Rate | None:
     if per_token is None:
         return None
     mean, error, n = per_token
-    return Rate(exp_bounded(mean), *((None, None) if error is None else _ends(mean, error, n)), n)
+    if error is None:
+        return Rate(exp_bounded(mean), None, None, n)
+    return perplexity_between(mean, quantile_95(n - 1) * error, n)
+
+
+def perplexity_between(mean: float, half: float, n: int) -> Rate:
+    """Perplexity of a mean loss, with the interval of `half` on either side of that loss, from 1 on."""
+    return from_one(Rate(exp_bounded(mean), exp_bounded(mean - half), exp_bounded(mean + half), n))
+
+
+def from_one(perplexity: Rate) -> Rate:
+    """Raises the lower end of a perplexity's interval to 1. A perplexity below 1, by rounding, stays its own end."""
+    if perplexity.low is None or perplexity.value is None:
+        return perplexity
+    return replace(perplexity, low=max(perplexity.low, min(1.0, perplexity.value)))
 
 
 def perplexity_ratio(before: Sequence[TokenLosses], after: Sequence[TokenLosses]) -> PerplexityRatio | None:
@@ -61,7 +76,9 @@ def perplexity_ratio(before: Sequence[TokenLosses], after: Sequence[TokenLosses]
     if error is None:
         return None
     t = abs(mean) / error if error else math.inf if mean else 0.0
-    return PerplexityRatio(exp_bounded(mean), *_ends(mean, error, n), n, max(0.0, 1.0 - chance_within(t, n - 1)))
+    half = quantile_95(n - 1) * error
+    low, high = exp_bounded(mean - half), exp_bounded(mean + half)
+    return PerplexityRatio(exp_bounded(mean), low, high, n, max(0.0, 1.0 - chance_within(t, n - 1)))
 
 
 def losses_by_name(losses: Sequence[TokenLosses]) -> dict[str, list[TokenLosses]]:
@@ -83,11 +100,6 @@ def loss_per_token(losses: Sequence[float], tokens: Sequence[int]) -> tuple[floa
         return mean, None, n
     spread = math.hypot(*((loss - mean * size) / total for loss, size in pairs))
     return mean, math.sqrt(n / (n - 1)) * spread, n
-
-
-def _ends(mean: float, error: float, n: int) -> tuple[float, float]:
-    half = quantile_95(n - 1) * error
-    return exp_bounded(mean - half), exp_bounded(mean + half)
 
 
 def exp_bounded(mean: float) -> float:

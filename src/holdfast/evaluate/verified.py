@@ -21,6 +21,12 @@ from holdfast.p_values import p_text, p_texts
 
 IN_CONTRASTS = {"refusal": "refusal/harmful", "coherence": "coherence/all"}
 """Names of measures in contrasts, where they differ."""
+HOW_TO_READ = (
+    "Differences are on the same prompts. For one row that you chose before looking, an interval that excludes 0 (for "
+    "a ratio of perplexities: 1) shows a difference beyond chance. For all other rows read the p in brackets, which is "
+    "corrected (Holm) for the number of rows. Below 0.05 it shows a difference beyond chance."
+)
+"""Explains how to read the paired tests."""
 Row = dict[str, str | float | int | None]
 """One row of the table: numbers by column."""
 
@@ -88,7 +94,7 @@ class Verified:
                 lines.append(f"noise {point.ratio:g} on the control: {_rates_text(point.control)}")
             lines += [_effect_text(effect) for (ratio, _), effect in effects.items() if ratio == point.ratio]
             lines += [f"  {point.specificity.sentence}"] if point.specificity else []
-        notes = [*no_loss_possible(self.untouched), *mistrusted(self)]
+        notes = [*no_loss_possible(self.untouched), *mistrusted(self), *([HOW_TO_READ] if self.control else [])]
         return "\n".join([*lines, *(f"note: {sentence}" for sentence in notes)])
 
     @property

@@ -11,7 +11,6 @@ from holdfast import __version__
 from holdfast.made_by import Meta, model_name
 from holdfast.measure_names import is_category, is_detail, mark_of
 from holdfast.outcomes import Evaluation, Rate
-from holdfast.perplexity_texts import perplexity_text
 from holdfast.printable import printable
 from holdfast.report.arms import MARKERS
 from holdfast.report.evaluation_card import DOES_NOT_SAY, TOY
@@ -19,7 +18,7 @@ from holdfast.report.in_short import Bar
 from holdfast.report.page import environment
 from holdfast.report.subject import TESTBED
 from holdfast.report.tables import NumberTable
-from holdfast.report.words import decimals, measure_words, ordered
+from holdfast.report.words import measure_words, ordered, shown_numbers
 from holdfast.spelling import capitalize_first, joined
 
 SETS = {
@@ -149,16 +148,9 @@ def _row(name: str, rate: Rate) -> tuple[str, ...]:
     words = f"{measure_words(name)}{mark_of(name, rate.n)}"
     if rate.value is None:
         return printable(words), "not measured", "", f"{rate.n:,}", f"{rate.unscored:,}"
-    ends = (rate.low, rate.high)
-    value, *written = _written(name, rate.value, *(end for end in ends if end is not None), places=decimals(rate))
-    interval = "no interval" if None in ends else " to ".join(written)
+    value, *ends = shown_numbers(name, rate)
+    interval = " to ".join(ends) or "no interval"
     return printable(words), value, interval, f"{rate.n:,}", f"{rate.unscored:,}"
-
-
-def _written(name: str, *numbers: float, places: int) -> list[str]:
-    """Writes numbers of a measure, those of a perplexity as the terminal does."""
-    is_perplexity = name.partition("/")[0] == "perplexity"
-    return [perplexity_text(number) if is_perplexity else f"{number:.{places}f}" for number in numbers]
 
 
 def _names(made_by: Meta, key: str) -> str:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from holdfast.measure_names import ROWS, place_of
 from holdfast.outcomes import Rate
-from holdfast.perplexity_texts import perplexity_text
+from holdfast.perplexity_texts import perplexity_between, perplexity_text
 
 Value = TypeVar("Value")
 OF_ALL = ("harmful", "all")
@@ -42,6 +42,16 @@ def rate_words(rate: Rate) -> str:
 def perplexity_words(value: float, rate: Rate | None) -> str:
     """Formats a perplexity: '3.11 [2.95, 3.28] n=240'. Without an interval: the value alone."""
     return perplexity_text(value) if rate is None or rate.low is None else rate_words(rate)
+
+
+def shown_numbers(name: str, rate: Rate) -> list[str]:
+    """Writes a rate and the ends of its interval with one number of decimals. Without an interval: the rate alone."""
+    is_perplexity, value = name.partition("/")[0] == "perplexity", rate.value or 0.0
+    if rate.low is None or rate.high is None:
+        return [perplexity_text(value) if is_perplexity else f"{value:.{decimals(rate)}f}"]
+    if is_perplexity:
+        return list(perplexity_between(value, rate.low, rate.high))
+    return [f"{number:.{decimals(rate)}f}" for number in (value, rate.low, rate.high)]
 
 
 def decimals(*rates: Rate) -> int:
