@@ -211,7 +211,9 @@ def test_without_cairosvg_a_png_is_refused_before_anything_is_read(folder, capsy
     monkeypatch.setitem(__import__("sys").modules, "cairosvg", None)
     code, _, err = told(capsys, folder / "mask.safetensors", "--out", folder / "map.png")
     assert code == 2
-    assert err.startswith("holdfast: an SVG file needs nothing more, and a PNG file needs CairoSVG with the system library libcairo: run pip")
+    assert err.startswith(
+        "holdfast: an SVG file needs nothing more, and a PNG file needs CairoSVG with the system library libcairo: run"
+    )
     assert err.count("\n") == 1
 
 
