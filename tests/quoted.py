@@ -4,9 +4,11 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import NamedTuple
 
 from holdfast.evaluate.statistics import wilson_interval
+from holdfast.student_t import quantile_95
 
 ROOT = Path(__file__).parents[1]
 REAL_MODELS, REAL, SEEDS = "docs/results/real_models.md", "docs/real.md", "docs/results/seeds.md"
@@ -94,9 +96,9 @@ def _readme() -> Iterator[Quote]:
     line = "| training 0.1% selected weights (SET)"
     yield Quote("README.md", line, "0.97", _set("top", NEW))
     yield Quote("README.md", line, "0.12", _set("random", NEW))
-    yield from _own_rates("README.md", line, {"random | 0.001 | 0.01": ("0.96", "0.20")})
+    yield from _own_rates("README.md", line, {"random | 0.001 | 0.01": ("0.96", "0.24")})
     yield Quote("README.md", line, "0.04", _set("top | 0.001 | 0.003", OVER))
-    yield from _own_rates("README.md", line, {"lora | 0.001 | 0.01": ("0.99", "0.09")})
+    yield from _own_rates("README.md", line, {"lora | 0.001 | 0.01": ("0.98", "0.07")})
     line = "| those weights also refuse harmful prompts of another wording"
     yield Quote("README.md", line, "0.15", _set("top", UNSAFE))
     yield Quote("README.md", line, "0.24", _set("random", UNSAFE))
@@ -125,6 +127,21 @@ def _shared(part: int) -> Value:
 
 def _in_other_task(row: str) -> Value:
     return cell(REAL_MODELS, row, "refuses harmful", below="### Another task")
+
+
+def _at_own_rates(part: int) -> Value:
+    """Returns what SET's selected weights add to over-refusal beside random ones, each at its own rate, over seeds."""
+    folder = ROOT / "benchmarks/real/results/set"
+
+    def refused(name: str, seed: int) -> float:
+        return json.loads((folder / f"{name}_{seed}.json").read_text(encoding="utf-8"))["rates"]["borderline"]["value"]
+
+    def read() -> float:
+        less = [refused("top_0.001_0.003", seed) - refused("random_0.001_0.01", seed) for seed in range(3)]
+        half = quantile_95(2) * stdev(less) / len(less) ** 0.5
+        return fmean(less) + (0.0, -half, half)[part]
+
+    return read
 
 
 def _preserved(row: str) -> Value:
@@ -267,8 +284,12 @@ def _claims() -> Iterator[Quote]:
         value = cell(REAL_MODELS, "0.001 | 0.001 | 5", column, below="Paired by prompt and seed", part=part)
         yield Quote(CLAIMS, learned, number, value)
     yield from _own_rates(CLAIMS, learned, {
-        "random | 0.001 | 0.01": ("0.96", "0.20"), "top | 0.001 | 0.003": ("0.96", "0.04"),
-        "lora | 0.001 | 0.01": ("0.99", "0.09"), "snip | 0.001 | 0.001": ("0.98", "0.07"),
+        "random | 0.001 | 0.01": ("0.96", "0.24"), "top | 0.001 | 0.003": ("0.96", "0.04"),
+    })  # fmt: skip
+    for part, number in enumerate(("-0.20", "-0.32", "-0.07")):
+        yield Quote(CLAIMS, learned, number, _at_own_rates(part))
+    yield from _own_rates(CLAIMS, learned, {
+        "lora | 0.001 | 0.01": ("0.98", "0.07"), "snip | 0.001 | 0.001": ("0.98", "0.07"),
     })  # fmt: skip
     yield Quote(CLAIMS, learned, "0.51", text(REAL, r"they learned far less well \((0\.\d+) and"))
     yield Quote(CLAIMS, learned, "0.19", _set("random", "JailbreakBench"))
