@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from holdfast import Direction, Mask, Scores, save_direction, save_evaluation, save_mask, save_page, save_scores
-from tests.evaluate.constructed import SETTINGS, aligned
+from holdfast.evaluate.verified import Verified
+from tests.evaluate.constructed import SETTINGS, aligned, answers, evaluation, first
 
 MASK = Mask({"layers.0.a": torch.tensor([1])}, {"layers.0.a": (2, 2)}, "base", 4)
 DIRECTION = Direction(torch.ones(16), 3, 1.0, "base")
@@ -38,6 +39,20 @@ def test_every_file_that_show_reads_has_a_page(tmp_path):
         save_page(out, str(tmp_path / name))
         assert heading in out.read_text()
         assert str(tmp_path / name) in out.read_text()
+
+
+def test_what_verify_returned_has_a_page_that_says_what_came_out(tmp_path):
+    lost = evaluation(answers("asr", first(19, 20)), made_by=SETTINGS)
+    kept = evaluation(answers("asr", first(0, 20)), made_by=SETTINGS)
+    for control, sentence in (
+        ((kept, kept), "Mask and control differ beyond chance in attack success rate at noise 2 (corrected p "),
+        ((lost, lost), "In no measure do mask and control differ beyond chance (smallest corrected p 1.000)."),
+        ((), "There is no control, so no test says whether this mask matters more than others."),
+    ):
+        save_page(tmp_path / "v.html", Verified(kept, (2.0,), (lost, lost), control), overwrite=True)
+        page = (tmp_path / "v.html").read_text()
+        assert "<h1>Noise on the weights of ./before</h1>" in page
+        assert sentence in page
 
 
 def test_an_existing_page_is_kept_unless_the_caller_allows_to_replace_it(tmp_path):

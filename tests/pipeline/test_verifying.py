@@ -124,8 +124,11 @@ def test_a_finished_folder_is_read_and_shown_again(masks, tmp_path, capsys):
     show(out / "summary.json")
     assert capsys.readouterr().out == of_folder
     assert "The mask against the control" in of_folder
-    with pytest.raises(ValueError, match="a verification has no page; leave out --out"):
-        show(out, out=tmp_path / "page.html")
+    show(out, out=tmp_path / "page.html")
+    assert f"Page: {tmp_path / 'page.html'}" in capsys.readouterr().out
+    assert "perplexity, refusals, noise 2" in (tmp_path / "page.html").read_text()
+    with pytest.raises(ValueError, match="a verification has a page and no figure"):
+        show(out, out=tmp_path / "page.svg")
     (out / "control" / "noise_2_draw_1.json").unlink()
     with pytest.raises(ValueError, match=r"noise_2_draw_1\.json"):
         show(out)

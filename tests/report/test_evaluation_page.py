@@ -19,6 +19,8 @@ from tests.report.sample import HOSTILE
 CELL_EDGES = """[...document.querySelectorAll('.headed table')].map(table => [...table.rows].map(row =>
     [...row.cells].slice(1).map(cell => Math.round(cell.getBoundingClientRect().right))))"""
 """Right edges of the cells of each row, without its first cell, table by table."""
+SCROLLING = "[...document.querySelectorAll('.scroll')].filter(box => box.scrollWidth > box.clientWidth).length"
+"""Number of tables that scroll sideways."""
 COMMANDS = """[...document.querySelectorAll('.next code > span')].map(word =>
     [word.getClientRects().length, word.parentNode.scrollWidth > word.parentNode.clientWidth])"""
 """Number of lines of each word of a command that browsers could break, and whether its box scrolls."""
@@ -41,7 +43,8 @@ def made(name="some/model", **changes):
 def test_the_page_names_the_model_its_rates_and_the_file_of_each_prompt_set():
     page = render_evaluation_page(made(), EvaluationAbout("e.json", (("judge", "the refusal rules"),), ("beware",)))
     assert "<h1>Evaluation of some/model</h1>" in page
-    assert "The model refuses 24 of 49 harmful prompts (0.50) and 1 of 50 harmless prompts (0.02)." in page
+    harmless = "1 of 50 harmless prompts (0.02 [0.00, 0.10])"
+    assert f"The model refuses 24 of 49 harmful prompts (0.50 [0.36, 0.64]) and {harmless}." in page
     assert "<caption>Harmful prompts: mine.txt (50)</caption>" in page
     row = r"refusals of harmful prompts</th><td class=number>0.50</td><td class=number>0.36 to 0.64</td>"
     assert re.search(row + r"<td class=number>49</td><td class=number>1</td>", page)
@@ -112,8 +115,10 @@ def test_on_a_phone_numbers_stand_under_their_headers_and_no_word_of_a_command_i
         tab.open(path, 390)
         assert tab.value("document.documentElement.scrollWidth") <= 390
         edges = tab.value(CELL_EDGES)
+        scrolling = tab.value(SCROLLING)
         commands = tab.value(COMMANDS)
     assert len(edges) > 2
+    assert not scrolling, "tables fit the phone"
     assert all(rows == [rows[0]] * len(rows) for rows in edges)
     assert all(number_of_lines == 1 for number_of_lines, _ in commands)
     assert any(scrolls for _, scrolls in commands), "the whole path can be read"

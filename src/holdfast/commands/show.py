@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from holdfast.values import Direction
 
 PICTURES = (".html", ".svg", ".png")
-KINDS = {"evaluation": "an evaluation", "direction": "a direction"}
+KINDS = {"evaluation": "an evaluation", "direction": "a direction", "verification": "a verification"}
 """Kinds of files that have a page and no figure."""
 
 
@@ -39,7 +39,7 @@ def show(
 
     Example: holdfast show mask.safetensors --out map.html
 
-    A page of an evaluation: holdfast show evaluation.json --out page.html
+    A page of an evaluation or a verification: holdfast show evaluation.json --out page.html
 
     One answer of an evaluation: holdfast show evaluation.json --prompt "steal a kite"
 
@@ -76,7 +76,7 @@ def show(
             "give a file of scores."
         )
     if kind.name == "verification":
-        _show_verification(file, json)
+        _show_verification(file, out, json)
     elif kind.name == "direction":
         _show_direction(file, out, json)
     elif kind.name in MAPS:
@@ -95,12 +95,19 @@ def _summary_of(path: Path) -> Path:
     return summary if path.is_dir() and identify(summary).name == "verification" else path
 
 
-def _show_verification(summary: Path, json: bool) -> None:
-    """Prints the tables of `holdfast verify` again."""
+def _show_verification(summary: Path, out: Path | None, json: bool) -> None:
+    """Prints the tables of `holdfast verify` again, and writes their page."""
     from holdfast.commands.verify import show_noise
     from holdfast.pipeline.verifying import read_verified
 
-    show_noise(read_verified(summary), summary.parent, json)
+    verified = read_verified(summary)
+    if out is not None:
+        from holdfast.artifacts import save_text
+        from holdfast.pipeline.verification_page import verification_page
+
+        with written_whole(out) as partial:
+            save_text(partial, verification_page(verified, str(summary.parent)))
+    show_noise(verified, summary.parent, json, page=out)
 
 
 def _show_direction(file: Path, out: Path | None, json: bool) -> None:
@@ -166,8 +173,6 @@ def _neuron_table(shown: LayerMap) -> Table:
 
 def _refuse_picture(out: Path, kind: str) -> None:
     """Raises ValueError when the path cannot take a page or a picture of this kind of file."""
-    if kind == "verification":
-        raise ValueError(f"a verification has no page; leave out --out {str(out)!r}.")
     if kind not in MAPS and out.suffix != ".html":
         raise ValueError(f"{KINDS[kind]} has a page and no figure; end --out {str(out)!r} with .html.")
     if out.suffix not in PICTURES:

@@ -11,7 +11,6 @@ from holdfast.counts import counted
 from holdfast.evaluate.measured import measured_rates
 
 if TYPE_CHECKING:
-    from holdfast.evaluate.contrast import Contrast
     from holdfast.evaluate.verified import Verified
 
 
@@ -34,13 +33,13 @@ def rates_table(measured: "Verified") -> Table:
 def effects_table(measured: "Verified") -> Table:
     """Makes the table of paired tests, for the measures that the table of rates shows."""
     from holdfast.p_values import p_texts
-    from holdfast.report.words import measure_words
+    from holdfast.report.words import difference_lines, measure_words
 
     rows = [
         (
             f"{effect.ratio:g}",
             measure_words(effect.measure),
-            difference_lines(effect.measure, effect.contrast),
+            difference_lines(effect.measure, effect.contrast.value, effect.contrast.low, effect.contrast.high),
             effect.contrast.n,
             p_texts(effect.contrast.p_value, effect.corrected_p),
         )
@@ -48,16 +47,6 @@ def effects_table(measured: "Verified") -> Table:
     ]
     header = ("noise", "measure", "mask minus control", "prompts", "p")
     return _ruled(table("The mask against the control", header, rows), [str(row[0]) for row in rows])
-
-
-def difference_lines(name: str, contrast: "Contrast") -> tuple[str, str]:
-    """Writes the difference of a rate or the ratio of perplexities, and its interval."""
-    if name.startswith("perplexity"):
-        from holdfast.perplexity_texts import ratio_between
-
-        value, low, high = ratio_between(contrast.value, contrast.low, contrast.high)
-        return f"{value} times", f"[{low}, {high}]"
-    return f"{contrast.value:+z.3f}", f"[{contrast.low:+z.3f}, {contrast.high:+z.3f}]"
 
 
 def _ruled(drawn: Table, ratios: list[str]) -> Table:

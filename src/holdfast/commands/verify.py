@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from holdfast.commands.console import Json, show, shown_progress, unless_quiet, warn
+from holdfast.commands.pages import written_note
 from holdfast.commands.parameters import Generation, Judging, SafetyJudge, Seed, Steer, Suite, Verify
 from holdfast.commands.some_prompts import require_prompts
 from holdfast.commands.verified_tables import effects_table, rates_table
@@ -140,8 +141,11 @@ def _refuse_idle(flag: str, options: Mapping[str, object]) -> None:
         raise ValueError(f"{given[0]} has no effect with {flag}; leave one of the two out.")
 
 
-def show_noise(measured: "Verified", out: Path, json: bool, hint: str | None = None) -> None:
-    """Prints the rates under noise, and the contrasts of the mask with the control. Without one it prints the hint."""
+def show_noise(measured: "Verified", out: Path, json: bool, hint: str | None = None, page: Path | None = None) -> None:
+    """Prints the rates under noise, and the contrasts of the mask with the control. Without one it prints the hint.
+
+    It names the page last, if one was written.
+    """
     from holdfast.evaluate.verified import HOW_TO_READ, mistrusted
     from holdfast.pipeline.verified_json import verified_json
 
@@ -155,8 +159,9 @@ def show_noise(measured: "Verified", out: Path, json: bool, hint: str | None = N
         HOW_TO_READ if measured.control else hint,
     ]
     conclusion, advice = specific_to_refusals(measured), "\n".join(filter(None, notes))
-    result = {"out": str(out), **verified_json(measured)}
-    show(result, tables, json, note="\n".join(filter(None, [*conclusion, unless_quiet(advice)])))
+    result = {"out": str(out), **verified_json(measured), **({"page": str(page)} if page else {})}
+    texts = [*conclusion, unless_quiet(advice), written_note(page)]
+    show(result, tables, json, note="\n".join(filter(None, texts)))
 
 
 def specific_to_refusals(measured: "Verified") -> list[str]:

@@ -18,7 +18,7 @@ from holdfast.report.in_short import Bar
 from holdfast.report.page import environment
 from holdfast.report.subject import TESTBED
 from holdfast.report.tables import NumberTable
-from holdfast.report.words import measure_words, ordered, shown_numbers
+from holdfast.report.words import measure_words, ordered, rate_words, shown_numbers
 from holdfast.spelling import capitalize_first, joined
 
 SETS = {
@@ -101,15 +101,20 @@ def lead(evaluation: Evaluation) -> str:
     """Says in a sentence or two how often the model refuses, and how often attacks succeed."""
     kinds = {"harmful": evaluation.refusal, "harmless": evaluation.over_refusal, "borderline": evaluation.borderline}
     parts = [
-        f"{round(rate.value * rate.n):,} of {rate.n:,} {kind} prompts ({rate.value:.2f})"
+        f"{round(rate.value * rate.n):,} of {rate.n:,} {kind} prompts ({_short(rate)})"
         for kind, rate in kinds.items()
         if rate and rate.value is not None
     ]
     sentences = [f"The model refuses {joined(parts, 'and')}."] if parts else []
     if evaluation.asr.value is not None:
         succeeded = f"{round(evaluation.asr.value * evaluation.asr.n):,} of {evaluation.asr.n:,}"
-        sentences.append(f"Attacks succeed on {succeeded} harmful prompts ({evaluation.asr.value:.2f}).")
+        sentences.append(f"Attacks succeed on {succeeded} harmful prompts ({_short(evaluation.asr)}).")
     return " ".join(sentences) or "No rate of refusals was measured."
+
+
+def _short(rate: Rate) -> str:
+    """Writes a rate with its interval: '0.50 [0.36, 0.64]'."""
+    return rate_words(rate).partition(" n=")[0]
 
 
 def _bars(rates: dict[str, Rate]) -> list[Bar]:

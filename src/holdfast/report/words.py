@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from holdfast.measure_names import ROWS, place_of
 from holdfast.outcomes import Rate
-from holdfast.perplexity_texts import perplexity_between, perplexity_text
+from holdfast.perplexity_texts import perplexity_between, perplexity_text, ratio_between
 
 Value = TypeVar("Value")
 OF_ALL = ("harmful", "all")
@@ -52,6 +52,14 @@ def shown_numbers(name: str, rate: Rate) -> list[str]:
     if is_perplexity:
         return list(perplexity_between(value, rate.low, rate.high))
     return [f"{number:.{decimals(rate)}f}" for number in (value, rate.low, rate.high)]
+
+
+def difference_lines(name: str, value: float, low: float, high: float) -> tuple[str, str]:
+    """Writes the difference of a rate, or the ratio of perplexities, and its interval."""
+    if name.startswith("perplexity"):
+        value_text, *ends = ratio_between(value, low, high)
+        return f"{value_text} times", f"[{', '.join(ends)}]"
+    return f"{value:+z.3f}", f"[{low:+z.3f}, {high:+z.3f}]"
 
 
 def decimals(*rates: Rate) -> int:
