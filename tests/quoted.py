@@ -98,7 +98,7 @@ def _readme() -> Iterator[Quote]:
     yield Quote("README.md", line, "0.12", _set("random", NEW))
     yield from _own_rates("README.md", line, {"random | 0.001 | 0.01": ("0.96", "0.24")})
     yield Quote("README.md", line, "0.04", _set("top | 0.001 | 0.003", OVER))
-    yield from _own_rates("README.md", line, {"lora | 0.001 | 0.01": ("0.98", "0.07")})
+    yield from _own_rates("README.md", line, {"lora | 0.001 | 0.01": ("0.97", "0.16")})
     line = "| those weights also refuse harmful prompts of another wording"
     yield Quote("README.md", line, "0.15", _set("top", UNSAFE))
     yield Quote("README.md", line, "0.24", _set("random", UNSAFE))
@@ -289,7 +289,7 @@ def _claims() -> Iterator[Quote]:
     for part, number in enumerate(("-0.20", "-0.32", "-0.07")):
         yield Quote(CLAIMS, learned, number, _at_own_rates(part))
     yield from _own_rates(CLAIMS, learned, {
-        "lora | 0.001 | 0.01": ("0.98", "0.07"), "snip | 0.001 | 0.001": ("0.98", "0.07"),
+        "lora | 0.001 | 0.01": ("0.97", "0.16"), "snip | 0.001 | 0.001": ("0.98", "0.07"),
     })  # fmt: skip
     yield Quote(CLAIMS, learned, "0.51", text(REAL, r"they learned far less well \((0\.\d+) and"))
     yield Quote(CLAIMS, learned, "0.19", _set("random", "JailbreakBench"))

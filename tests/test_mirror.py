@@ -11,7 +11,7 @@ SCRIPTS = "benchmarks"
 REPRODUCTIONS = "reproductions"
 """Folder whose folders have a test file each."""
 OF_THE_REPOSITORY = {
-    "benchmarks/test_pages",
+    "benchmarks/test_make_real", "benchmarks/test_pages",
     "test_api_reference", "test_benchmarks", "test_docs", "test_errors_page", "test_examples", "test_gate_example",
     "test_mirror", "test_mutants", "test_quoted", "test_real_example", "test_trainers",
 }  # fmt: skip

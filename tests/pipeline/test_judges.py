@@ -227,7 +227,7 @@ def test_none_leaves_the_temperature_out(serve, command):
 def test_a_second_judge_without_harmful_prompts_is_refused_before_the_work(serve, command, capsys):
     arguments = command("evaluate", serve(any_score), "--second-judge=api:stub")
     without = [one for one in arguments if not one.startswith("--harmful")]
-    assert "there are none; give --harmful" in refusal(capsys, without)
+    assert "there are no prompts to measure on; give --harmful" in refusal(capsys, without)
 
 
 def test_what_a_second_judge_said_is_never_overwritten(serve, command, tmp_path, capsys):

@@ -15,7 +15,11 @@ def test_a_small_model_at_the_default_rate_is_warned_of_with_the_rates_that_we_m
 
 @pytest.mark.parametrize(
     ("num_weights", "options"),
-    [(BILLION, EnhanceOptions()), (1000, EnhanceOptions(learning_rate=3e-5)), (1000, EnhanceOptions(learning_rate=1))],
+    [
+        (BILLION, EnhanceOptions()),
+        (1000, EnhanceOptions(learning_rate=3e-5)),
+        (1000, EnhanceOptions(learning_rate=0.5)),
+    ],
 )
 def test_a_large_model_or_a_chosen_rate_is_not_warned_of(num_weights, options, caplog):
     warn_of_default_rate(num_weights, options)
