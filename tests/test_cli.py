@@ -188,8 +188,8 @@ def test_verify_shows_the_untouched_model_on_the_same_prompts_and_measures_it_on
     assert call(["verify", *asked, *noise]) == 0
     assert (tmp_path / "n/untouched.json").stat().st_mtime_ns == measured
     rows = [line.split("│") for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
-    assert [[cell.strip() for cell in row[1:3]] for row in rows] == [["0", "nothing"], ["2", "mask"]]
-    assert rows[0][3].strip().startswith(f"{plain['asr']['value']:.2f}")
+    assert [cell.strip() for cell in rows[0][1:3]] == ["2", "attack success rate"]
+    assert rows[0][3].strip() == f"{plain['asr']['value']:.2f} n={plain['asr']['n']}"
 
 
 def test_tuning_without_a_mask_is_called_what_it_is_and_tells_of_no_hold(files, capsys, tmp_path):
