@@ -62,9 +62,9 @@ def _show(
 
     untouched, changed = sides
     measures = list(measured_rates(untouched))
-    sides, ranges = [measured_rates(side) for side in (untouched, changed)], range_cells(random, measures)
+    of_sides, ranges = [measured_rates(side) for side in sides], range_cells(random, measures)
     rows = [
-        (measure_words(name), *(rate_lines(name, of_side.get(name)) for of_side in sides), of_random)
+        (measure_words(name), *(rate_lines(name, of_side.get(name)) for of_side in of_sides), of_random)
         for name, of_random in zip(measures, ranges, strict=True)
     ]
     result = {
