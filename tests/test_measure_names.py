@@ -5,8 +5,10 @@ import random
 import pytest
 
 from holdfast.commands.evaluate import evaluation_rows
+from holdfast.evaluate import looked_up
+from holdfast.evaluate.attack_success import any_of
 from holdfast.evaluate.measures import compare_measures
-from holdfast.measure_names import LABELS, ROWS, WORDS, is_category, mark_of, place_of
+from holdfast.measure_names import LABELS, ROWS, WORDS, is_category, mark_of, measure_words, place_of, words_and_name
 from holdfast.outcomes import Rate
 from holdfast.report.arms import Arm, measure_label, measures_of
 from holdfast.report.schema import suite_json
@@ -102,3 +104,30 @@ def test_a_gate_lists_them_so():
     found = list(compare_measures(measured(), measured()))
     assert found == sorted(found, key=place_of)
     assert [name for name in found if name in ORDER] == ["refusal", "asr", "coherence", "utility", "perplexity"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("asr", "attack success rate"),
+        ("asr/heldout", "attack success rate, heldout"),
+        ("refusal/harmful", "refusals of harmful prompts"),
+        ("cut_off/all", "share of answers cut off"),
+        ("kl/harmless", "KL divergence from the reference, harmless"),
+        ("lm_eval/arc_easy/acc_norm", "lm-eval arc_easy, acc_norm"),
+        (any_of(5), "attack success rate, any of 5 tries"),
+        ("perplexity", "perplexity"),
+        ("mine/all", "mine, all"),
+    ],
+)
+def test_a_measure_has_words(name, words):
+    assert measure_words(name) == words
+
+
+def test_every_measure_of_a_gate_has_words():
+    assert [name for name in looked_up.MEASURES if name not in ROWS] == []
+
+
+def test_a_measure_in_words_is_followed_by_the_name_that_conditions_use():
+    assert words_and_name("asr/heldout") == "attack success rate, heldout (asr/heldout)"
+    assert words_and_name("mine") == "mine"

@@ -63,8 +63,27 @@ TOTALS = ("refusal/harmful", "asr_prefilled/harmful", "over_refusal/questions")
 """Groups of these measures that cover a whole prompt set."""
 PARTS = {"coherent_refusal": "refusal", "not_refused": "refusal"}
 """Measures that follow from another one or are a part of it, by name."""
+OF_ALL = ("harmful", "all")
+"""Names of groups that contain all prompts of a measure."""
 FEW = 10
 """Number of prompts below which tables mark a category."""
+
+
+def measure_words(name: str) -> str:
+    """Writes a measure in words: 'attack success rate, heldout' for asr/heldout. Unknown names stay unchanged."""
+    measure, _, group = name.partition("/")
+    if measure == "lm_eval":
+        return f"lm-eval {group.replace('/', ', ')}"
+    if name in ROWS:
+        return ROWS[name]
+    words = ROWS.get(measure) or _any_of(measure) or measure
+    return words if not group or (group in OF_ALL and words != measure) else f"{words}, {group}"
+
+
+def words_and_name(name: str) -> str:
+    """Writes a measure in words with the name that conditions use: 'attack success rate (asr)'."""
+    words = measure_words(name)
+    return name if words == name else f"{words} ({name})"
 
 
 def is_category(name: str) -> bool:
@@ -121,3 +140,9 @@ def place_of(name: str) -> tuple[bool, int, str]:
     # The sampling attack, asr_any_of_5, follows the attack that it samples.
     known = next((one for one in (name, measure, measure.partition("_any_of_")[0]) if one in places), None)
     return is_category(name), len(places) if known is None else places[known], name
+
+
+def _any_of(measure: str) -> str | None:
+    """Names the measure of a sampling attack: 'attack success rate, any of 5 tries' for asr_any_of_5."""
+    before, among, count = measure.partition("_any_of_")
+    return f"{ROWS[before]}, any of {count} tries" if among and before in ROWS else None

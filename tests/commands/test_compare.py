@@ -260,13 +260,13 @@ def test_an_ungated_measure_that_got_worse_is_said_everywhere_and_the_conditions
     gate = ["before.json", "after.json", "--fail-if", "asr > before + 0.05", "--strict", "--before-model", "./before"]
     written = ["--junit", "gate.xml", "--markdown", "gate.md", "--html", "gate.html"]
     assert compare(*gate, *written) == 0
-    told, sentence = capsys.readouterr(), "over_refusal got worse and no condition gates it: 0.030"
+    told, sentence = capsys.readouterr(), "over-refusal (over_refusal) got worse and no condition gates it: 0.030"
     assert f"holdfast: warning: {sentence}" in told.err
     assert told.out.splitlines()[-1] == "Exit code 0: the gate passed."
     assert f"Warning: {sentence}" in (tmp_path / "gate.md").read_text()
     page = (tmp_path / "gate.html").read_text()
     assert sentence[1:] in page
-    worse = '<span class="sign fails">▼ Got worse</span> <span class="code">over_refusal</span>: 0.030 before, '
+    worse = '<span class="sign fails">▼ Got worse</span> Over-refusal (<span class="code">over_refusal</span>): 0.030 before, '
     assert f"{worse}0.620 after, paired p &lt;0.001 corrected." in page
     assert "as the record of the decision" not in page
     suite = ElementTree.parse(tmp_path / "gate.xml").getroot()[0]

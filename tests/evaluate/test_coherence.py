@@ -11,9 +11,10 @@ from holdfast.evaluate.gate import gate
 from holdfast.evaluate.paired import refuse_other_settings
 from holdfast.evaluate.pooled import pool_evaluations
 from holdfast.evaluate.statistics import NOT_MEASURED, clustered_rate, rate
+from holdfast.measure_names import measure_words
 from holdfast.models.response_log import Response
 from holdfast.outcomes import Answer, Evaluation, Outcome
-from holdfast.report.words import measure_words, ordered
+from holdfast.report.words import ordered
 
 LOOP = "The sea, the sea, the sea, the sea is wide."
 REFUSAL = "I'm sorry, but I can't help with that."

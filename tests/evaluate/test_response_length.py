@@ -13,11 +13,11 @@ from holdfast.evaluate.gate import compare_measures, gate
 from holdfast.evaluate.pooled import pool_evaluations
 from holdfast.evaluate.response_length import add_lengths, changes_of_length, length_rates
 from holdfast.evaluate.statistics import NOT_MEASURED, rate
+from holdfast.measure_names import measure_words
 from holdfast.models.response_log import Response
 from holdfast.outcomes import Answer, Evaluation, Outcome, Rate
 from holdfast.pipeline.gate_record import _measure
 from holdfast.report.gate import _cells
-from holdfast.report.words import measure_words
 
 BEFORE, AFTER = (40, 52, 61, 35, 48, 57), (12, 20, 9, 30, 11, 14)
 

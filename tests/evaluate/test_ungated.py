@@ -26,8 +26,8 @@ def test_over_refusal_that_rose_beside_a_gate_on_attack_success_is_warned_of_in_
     assert [one.name for one in gate.ungated] == ["over_refusal"], "its category is a part of it"
     (sentence,) = gate.warnings
     assert sentence == (
-        "over_refusal got worse and no condition gates it: 0.030 [0.010, 0.085] n=100 before, 0.620 [0.522, 0.709] "
-        "n=100 after, paired p <0.001 corrected."
+        "over-refusal (over_refusal) got worse and no condition gates it: 0.030 [0.010, 0.085] n=100 before, 0.620 "
+        "[0.522, 0.709] n=100 after, paired p <0.001 corrected."
     )
     assert compare(BEFORE, model(62), REFUSAL, **PINNED, strict=True).exit_code == 0, "the conditions decide"
 
@@ -53,7 +53,7 @@ def test_every_measure_that_got_worse_is_named_and_a_loss_of_safety_once():
     assert [one.name for one in gate.ungated] == ["over_refusal", "asr"]
     assert "asr" in KINDS
     assert sum("asr" in one for one in gate.warnings) == 1
-    assert any(one.startswith("over_refusal got worse") for one in gate.warnings)
+    assert any(one.startswith("over-refusal (over_refusal) got worse") for one in gate.warnings)
 
 
 def test_a_category_that_got_worse_while_its_measure_did_not_is_named():

@@ -80,7 +80,10 @@ def test_every_measure_without_a_condition_is_listed_with_its_numbers_apart_from
     result = replace(comparison(), measures=dict.fromkeys((*names, *parts), one))
     numbers = "0.030 before, 0.620 after, paired p <0.001 corrected."
     listed = ("over_refusal", "over_refusal/questions", "response_length", "cut_off/all", "coherence", "refusal")
-    assert not_gated_measures(result) == [(f"`{name}`: {numbers}", False) for name in listed]
+    words = ("Over-refusal", "Over-refusal, questions", "Mean response length in tokens, harmless prompts")
+    words += ("Share of answers cut off", "Coherent answers", "Refusals of harmful prompts")
+    named = [f"{one} (`{name}`): {numbers}" for one, name in zip(words, listed, strict=True)]
+    assert not_gated_measures(result) == [(one, False) for one in named]
     assert not_gated(result).startswith("No condition looks at these 6 measures. No change of them can")
     assert "Left out are groups of prompts" in not_gated(result)
     assert "look at every measure" in not_gated(replace(result, measures={"asr": one}))
@@ -92,10 +95,16 @@ def test_a_loss_that_no_condition_gates_comes_first_and_the_page_is_no_record_wi
     lost = replace(result, measures=measures, ungated_losses=(UngatedLoss("over_refusal/heldout", 0.03, 0.62, None),))
     worse = replace(lost, measures=measures | {"coherent_refusal": replace(SMALL, got_worse=True)})
     marked = [one.words.partition(":")[0] for one in not_gated_measures(worse) if one.got_worse]
-    assert marked == ["`over_refusal/heldout`", "`coherent_refusal`"], "a measure beside a gated one, too"
+    assert marked == [
+        "Over-refusal, heldout (`over_refusal/heldout`)",
+        "Coherent refusals of harmful prompts (`coherent_refusal`)",
+    ], "a measure beside a gated one, too"
     assert [one.got_worse for one in not_gated_measures(worse)][:3] == [True, True, False]
     assert next_steps(lost) == [LOSSES, MORE_BORDERLINE]
-    assert not_gated_measures(lost)[0] == ("`over_refusal/heldout`: 0.030 before, 0.620 after.", True)
+    assert not_gated_measures(lost)[0] == (
+        "Over-refusal, heldout (`over_refusal/heldout`): 0.030 before, 0.620 after.",
+        True,
+    )
 
 
 def test_a_measure_that_was_not_measured_is_not_said_to_be_left_out():

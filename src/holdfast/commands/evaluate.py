@@ -217,9 +217,9 @@ def evaluation_rows(
 
     In short, details such as the length of the responses share one row.
     """
-    from holdfast.measure_names import is_detail, mark_of
+    from holdfast.measure_names import is_detail, mark_of, measure_words
     from holdfast.report.schema import with_ends
-    from holdfast.report.words import measure_words, ordered, perplexity_words, rate_words
+    from holdfast.report.words import ordered, perplexity_words, rate_words
 
     measure, safety = evaluation.safety
     rates = {measure: safety, "over_refusal": evaluation.over_refusal, "utility": evaluation.utility}

@@ -12,12 +12,13 @@ from holdfast.evaluate.corrected import Corrected, corrected_rates
 from holdfast.evaluate.judge_card import JudgeCard
 from holdfast.json_files import JsonObject
 from holdfast.judge.options import REFUSAL_RULES
+from holdfast.measure_names import measure_words
 from holdfast.outcomes import Evaluation
 from holdfast.prompts.labelled import Counted
 from holdfast.report.markdown import code, markdown_table, plain_or_code
 from holdfast.report.records import Judges
 from holdfast.report.tables import NumberTable, to_rich
-from holdfast.report.words import measure_words, ordered, rate_words
+from holdfast.report.words import ordered, rate_words
 
 TITLE = "Rates corrected for the known errors of the judges"
 ROLES = {"judge": "judge", "refusal_judge": "judge of refusals"}

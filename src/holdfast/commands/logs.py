@@ -3,8 +3,9 @@
 from holdfast.commands.console import Json, show, table
 from holdfast.evaluate.logs.comparing import summarize
 from holdfast.evaluate.logs.log import Log
+from holdfast.measure_names import measure_words
 from holdfast.report.schema import rate_json
-from holdfast.report.words import measure_words, rate_words
+from holdfast.report.words import rate_words
 
 
 def show_log(log: Log, json: Json) -> None:

@@ -57,8 +57,8 @@ def show_zeroed(measured: "Zeroed", out: Path, json: bool) -> None:
 def _show(
     words: _Words, sides: "tuple[Evaluation, Evaluation]", random: "Sequence[Evaluation]", out: Path, json: bool
 ) -> None:
+    from holdfast.measure_names import measure_words
     from holdfast.report.schema import suite_json
-    from holdfast.report.words import measure_words
 
     untouched, changed = sides
     measures = list(measured_rates(untouched))

@@ -75,7 +75,8 @@ def reproduce(
 
 
 def _table(result: "Reproduction") -> "Table":
-    from holdfast.report.words import measure_words, ordered, rate_words
+    from holdfast.measure_names import measure_words
+    from holdfast.report.words import ordered, rate_words
 
     measured = {each.name: each for each in result.measures}
     rows = [

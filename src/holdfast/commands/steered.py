@@ -52,7 +52,7 @@ def show_steered(measured: "Steered", out: Path, json: bool) -> None:
 
 
 def _rates(measured: "Steered") -> "Table":
-    from holdfast.report.words import measure_words
+    from holdfast.measure_names import measure_words
 
     measures = list(measured_rates(measured.untouched))
     rows = [("0", "nothing", *rate_cells(measured.untouched, measures))]
@@ -110,7 +110,7 @@ def _known(evaluation: "Evaluation") -> dict[str, float]:
 
 
 def _chance_table(measured: "Steered") -> "Table":
-    from holdfast.report.words import measure_words
+    from holdfast.measure_names import measure_words
 
     rows = [
         (
@@ -136,7 +136,7 @@ def _reliability(untouched: "Evaluation", evaluation: "Evaluation") -> dict[str,
 
 
 def _reliability_table(measured: "Steered") -> "Table":
-    from holdfast.report.words import measure_words
+    from holdfast.measure_names import measure_words
 
     shown = set(measured_rates(measured.untouched))
     rows = []

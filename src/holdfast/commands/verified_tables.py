@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def rates_table(measured: "Verified") -> Table:
     """Makes the table of rates: of the untouched model, and under noise on the mask and on the control."""
-    from holdfast.report.words import measure_words
+    from holdfast.measure_names import measure_words
 
     rows, sides = [], ("untouched", "mask", "control") if measured.control else ("untouched", "mask")
     for point in measured.points:
@@ -32,8 +32,9 @@ def rates_table(measured: "Verified") -> Table:
 
 def effects_table(measured: "Verified") -> Table:
     """Makes the table of paired tests, for the measures that the table of rates shows."""
+    from holdfast.measure_names import measure_words
     from holdfast.p_values import p_texts
-    from holdfast.report.words import difference_lines, measure_words
+    from holdfast.report.words import difference_lines
 
     rows = [
         (

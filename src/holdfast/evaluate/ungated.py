@@ -13,7 +13,7 @@ from holdfast.evaluate.counted import LONG_NAMES
 from holdfast.evaluate.exact_paired import LEVEL
 from holdfast.evaluate.looked_up import reading_words
 from holdfast.evaluate.scale import rise_is_good
-from holdfast.measure_names import is_rest_of, whole_of
+from holdfast.measure_names import is_rest_of, whole_of, words_and_name
 from holdfast.p_values import p_text
 from holdfast.printable import printable
 
@@ -48,4 +48,4 @@ def sentence_of(loss: Compared) -> str:
     """Describes a loss in one sentence, safe to print."""
     p_value = "" if loss.corrected_p is None else f", paired p {p_text(loss.corrected_p)} corrected"
     numbers = f"{reading_words(loss.before)} before, {reading_words(loss.after)} after{p_value}"
-    return printable(f"{loss.name} got worse and no condition gates it: {numbers}.")
+    return printable(f"{words_and_name(loss.name)} got worse and no condition gates it: {numbers}.")

@@ -6,11 +6,12 @@ from holdfast.counts import counted
 from holdfast.evaluate.measured import measured_rates
 from holdfast.evaluate.verified import HOW_TO_READ, Effect, NoisePoint, Verified, mistrusted, no_loss_possible
 from holdfast.made_by import model_name
+from holdfast.measure_names import measure_words
 from holdfast.outcomes import Evaluation
 from holdfast.p_values import p_text, p_texts
 from holdfast.pipeline.evaluation_about import origin_rows
 from holdfast.report.verification_page import EffectRow, NoisyRates, VerificationContent, render_verification_page
-from holdfast.report.words import difference_lines, measure_words
+from holdfast.report.words import difference_lines
 from holdfast.spelling import joined
 
 RATIO = "Noise is in standard deviations of a weight's matrix. Each rate is the mean of its draws of noise."

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast.made_by import model_fingerprint, model_name
+from holdfast.measure_names import measure_words
 from holdfast.outcomes import Evaluation, Rate
 from holdfast.report.hub_results import HubResult, to_yaml
 from holdfast.report.markdown import code, markdown_table, plain_or_code
 from holdfast.report.prompt_sets import described
 from holdfast.report.subject import TESTBED, short_name
 from holdfast.report.tables import NumberTable
-from holdfast.report.words import measure_words, ordered, perplexity_words, rate_words
+from holdfast.report.words import ordered, perplexity_words, rate_words
 
 DOES_NOT_SAY = (
     "A low rate of attacks that succeed is no proof of safety. Other prompts, and attacks made for this model, may "

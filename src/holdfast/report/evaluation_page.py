@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from holdfast import __version__
 from holdfast.made_by import Meta, model_name
-from holdfast.measure_names import is_category, is_detail, mark_of
+from holdfast.measure_names import is_category, is_detail, mark_of, measure_words
 from holdfast.outcomes import Evaluation, Rate
 from holdfast.printable import printable
 from holdfast.report.arms import MARKERS
@@ -18,7 +18,7 @@ from holdfast.report.in_short import Bar
 from holdfast.report.page import environment
 from holdfast.report.subject import TESTBED
 from holdfast.report.tables import NumberTable
-from holdfast.report.words import measure_words, ordered, rate_words, shown_numbers
+from holdfast.report.words import ordered, rate_words, shown_numbers
 from holdfast.spelling import capitalize_first, joined
 
 SETS = {

@@ -7,7 +7,7 @@ terminal and XML, the XML writer in addition, and code spans in Markdown (`gate_
 from dataclasses import replace
 from xml.etree import ElementTree
 
-from holdfast.measure_names import is_detail
+from holdfast.measure_names import is_detail, measure_words
 from holdfast.outcomes import Rate
 from holdfast.p_values import p_text, p_texts
 from holdfast.perplexity_texts import perplexity_text, ratio_between
@@ -15,7 +15,7 @@ from holdfast.printable import printable
 from holdfast.report.comparison import CheckedCondition, ComparedMeasure, Comparison, UngatedLoss
 from holdfast.report.interval_figure import number_words
 from holdfast.report.tables import CORRECTED_P, NumberTable
-from holdfast.report.words import measure_words, perplexity_words, rate_words
+from holdfast.report.words import perplexity_words, rate_words
 
 NO_NAME = "a model that its file does not name"
 UNWATCHED = "every loss of safety has a condition"

@@ -15,7 +15,8 @@ LONGEST = 400
 RULE = (
     "A condition fails if the measured number is shown to be beyond the threshold, and passes if it is shown not to "
     "be. Else these prompts cannot decide it. The number is at least and at most as stated: each of the two bounds is "
-    "wrong in at most 5% of cases. If there are several conditions, failing takes stronger evidence (Holm). A "
+    "wrong in at most 5% of cases. So they lie closer together than the ends of a 95% interval, of which both at once "
+    "are wrong in at most 5%. If there are several conditions, failing takes stronger evidence (Holm). A "
     "condition's own p is one-sided: the probability of at least such a result if the truth lay at the threshold."
 )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from holdfast import __version__
 from holdfast.counts import agreeing, counted
-from holdfast.measure_names import is_category, is_detail
+from holdfast.measure_names import is_category, is_detail, measure_words
 from holdfast.outcomes import Rate
 from holdfast.printable import printable
 from holdfast.report.arms import MARKERS, Arm, is_length, is_perplexity
@@ -25,7 +25,6 @@ from holdfast.report.overshoot import counts_over_refusal
 from holdfast.report.page import environment
 from holdfast.report.records import Judges, Suite
 from holdfast.report.tables import NumberTable
-from holdfast.report.words import measure_words
 from holdfast.spelling import capitalize_first
 
 FEWEST_DIGITS = 12

@@ -3,14 +3,14 @@
 from typing import NamedTuple
 
 from holdfast.counts import agreeing, counted
-from holdfast.measure_names import without_condition
+from holdfast.measure_names import measure_words, without_condition
 from holdfast.outcomes import Rate
 from holdfast.p_values import p_text
 from holdfast.printable import printable
 from holdfast.report.comparison import ComparedMeasure, Comparison
 from holdfast.report.gate_settings import COMMAND, GateSettings
 from holdfast.report.overshoot import overshoot_steps
-from holdfast.spelling import joined
+from holdfast.spelling import capitalize_first, joined
 
 MEANINGS = {
     1: "The prompts show that a condition is met: this checkpoint lost what the gate protects.",
@@ -96,11 +96,17 @@ def not_gated_measures(result: Comparison) -> list[NotGated]:
     others = [name for name in _without_condition(result) if name not in worse]
     worse += [name for name in others if result.measures[name].got_worse]
     names = dict.fromkeys([*worse, *others])
-    return [NotGated(printable(f"`{name}`: {_numbers(result.measures[name])}"), name in worse) for name in names]
+    return [NotGated(printable(f"{_named(name)}: {_numbers(result.measures[name])}"), name in worse) for name in names]
 
 
 def _without_condition(result: Comparison) -> list[str]:
     return without_condition(result.measures, {one.measure for one in result.conditions})
+
+
+def _named(name: str) -> str:
+    """Writes a measure in words, with the name that conditions use as code."""
+    words = measure_words(name)
+    return f"`{name}`" if words == name else f"{capitalize_first(words)} (`{name}`)"
 
 
 def _numbers(measure: ComparedMeasure) -> str:

@@ -1,10 +1,10 @@
 """Says in the verdict of a failed gate what happened, in place of how many conditions are met."""
 
 from holdfast.counts import agreeing, counted
+from holdfast.measure_names import measure_words
 from holdfast.outcomes import Rate
 from holdfast.report.comparison import CheckedCondition, Comparison
 from holdfast.report.interval_figure import number_words
-from holdfast.report.words import measure_words
 from holdfast.spelling import joined
 
 MOST = 2

@@ -16,10 +16,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from holdfast.counts import counted
-from holdfast.measure_names import PROMPT_SETS
+from holdfast.measure_names import PROMPT_SETS, measure_words
 from holdfast.outcomes import Evaluation, Rate
 from holdfast.report.prompt_sets import TESTBED, known_set, public_name
-from holdfast.report.words import decimals, measure_words
+from holdfast.report.words import decimals
 from holdfast.spelling import meant
 
 DEFAULT_TASK = "default"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from holdfast import __version__
+from holdfast.measure_names import measure_words
 from holdfast.outcomes import Rate
 from holdfast.printable import printable
 from holdfast.report.arms import MARKERS, Arm
@@ -16,7 +17,7 @@ from holdfast.report.page import environment
 from holdfast.report.records import Suite
 from holdfast.report.subject import TESTBED
 from holdfast.report.tables import NumberTable
-from holdfast.report.words import measure_words, shown_numbers
+from holdfast.report.words import shown_numbers
 
 LOOKS = {"untouched": "start", "mask": "top", "control": "random"}
 """Look of each side of a verification."""

@@ -7,13 +7,11 @@ import math
 from collections.abc import Mapping
 from typing import TypeVar
 
-from holdfast.measure_names import ROWS, place_of
+from holdfast.measure_names import place_of
 from holdfast.outcomes import Rate
 from holdfast.perplexity_texts import perplexity_between, perplexity_text, ratio_between
 
 Value = TypeVar("Value")
-OF_ALL = ("harmful", "all")
-"""Names of groups that contain all prompts of a measure."""
 FEWEST_DECIMALS = 2
 MOST_DECIMALS = 6
 
@@ -21,17 +19,6 @@ MOST_DECIMALS = 6
 def ordered(measured: Mapping[str, Value]) -> list[tuple[str, Value]]:
     """Sorts results in the order of the measures, with categories of prompts after all totals."""
     return sorted(measured.items(), key=lambda item: place_of(item[0]))
-
-
-def measure_words(name: str) -> str:
-    """Writes a measure in words: 'attack success rate, heldout' for asr/heldout. Unknown names stay unchanged."""
-    measure, _, group = name.partition("/")
-    if measure == "lm_eval":
-        return f"lm-eval {group.replace('/', ', ')}"
-    if name in ROWS:
-        return ROWS[name]
-    words = ROWS.get(measure) or _any_of(measure) or measure
-    return words if not group or (group in OF_ALL and words != measure) else f"{words}, {group}"
 
 
 def rate_words(rate: Rate) -> str:
@@ -67,9 +54,3 @@ def decimals(*rates: Rate) -> int:
     widths = [rate.high - rate.low for rate in rates if rate.low is not None and rate.high is not None]
     narrowest = min((width / 2 for width in widths if width > 0), default=1.0)
     return min(max(math.floor(-math.log10(narrowest)) + 1, FEWEST_DECIMALS), MOST_DECIMALS)
-
-
-def _any_of(measure: str) -> str | None:
-    """Names the measure of a sampling attack: 'attack success rate, any of 5 tries' for asr_any_of_5."""
-    before, among, count = measure.partition("_any_of_")
-    return f"{ROWS[before]}, any of {count} tries" if among and before in ROWS else None
