@@ -37,7 +37,14 @@ from holdfast import __version__
 from holdfast.allocator import keep_freed_memory
 from holdfast.commands.help_page import HELP_FLAGS, WHOLE, HelpPage, new_app
 from holdfast.commands.notices import logging_named, quiet_libraries
-from holdfast.commands.other_commands import advice_on_fewer, command_meant, sister_of
+from holdfast.commands.other_commands import (
+    advice_on_fewer,
+    command_meant,
+    misnamed_option,
+    names_of,
+    sister_of,
+    usual_option,
+)
 from holdfast.commands.several import repeat_options
 from holdfast.commands.superfluous import superfluous_sentence
 from holdfast.commands.waiting import libraries_announced
@@ -50,7 +57,6 @@ from holdfast.prompts.told import sentences
 from holdfast.shares import percentage_advice, share_advice
 from holdfast.stopping import TerminatedError, end_on_sigterm, stopped_sentence
 from holdfast.typed_options import as_typed
-from holdfast.usual_names import conversion, usual
 from holdfast.wrong_options import NOT_A_NUMBER, number_reason, reason_of
 
 NAN = re.compile(r'(Invalid value "[+-]?nan" for \S+)\. Must be ', re.IGNORECASE)
@@ -268,10 +274,8 @@ def _file_sentence(error: OSError) -> str:
 def _usual_option(error: UnknownOptionError) -> str | None:
     """Suggests the option that another name means, such as --learning-rate for --lr. None for other names."""
     given = (error.token.keyword or error.token.value).partition("=")[0]
-    ours = usual(given, (name for one in error.argument_collection for name in one.names))
-    if ours is not None:
-        return f"there is no option {given}; did you mean {ours}{conversion(given)}? See --help."
-    return advice_on_fewer(error, given) or sister_of(app, error, given)
+    known = usual_option(given, names_of(error.argument_collection))
+    return known or advice_on_fewer(error, given) or sister_of(app, error, given)
 
 
 def _advice_on_number(error: CoercionError) -> str | None:
@@ -304,6 +308,8 @@ def _purpose(error: MissingArgumentError) -> str:
 def _sentence(error: object) -> str:
     """Describes an error in one line. For options that pydantic rejects it names each option and its value."""
     if isinstance(error, MissingArgumentError) and error.argument and not error.tokens_so_far:
+        if misnamed := misnamed_option(app, error):
+            return misnamed
         name = error.argument.name if error.argument.index is None else error.argument.name.lstrip("-").upper()
         return f"{name} is missing, or has no value{_purpose(error)}; {STARTS.get(name, '')}see --help."
     if isinstance(error, UnknownOptionError) and (sentence := _usual_option(error)):

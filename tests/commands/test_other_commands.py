@@ -37,6 +37,20 @@ def test_a_name_of_another_command_is_one_sentence_and_exit_code_2(arguments, se
     assert (told.out, len(told.err.splitlines())) == ("", 1)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "given", "ours"),
+    [
+        (["score", "a", "--refusals", "b", "--out", "c"], "--refusals", "--prompts"),
+        (["enhance", "a", "--prompts", "b", "--out", "c"], "--prompts", "--refusals"),
+        (["direction", "find", "a", "--prompts=b"], "--prompts", "--positive"),
+        (["score", "a", "--promts", "b", "--out", "c"], "--promts", "--prompts"),
+    ],
+)
+def test_an_option_under_another_name_is_named_in_place_of_the_one_that_is_missing(arguments, given, ours, capsys):
+    assert call(arguments) == 2
+    assert capsys.readouterr().err == f"holdfast: there is no option {given}; did you mean {ours}? See --help.\n"
+
+
 def test_help_of_all_and_of_a_command_is_shown(capsys):
     assert call(["--help"]) == call(["compare", "--help"]) == 0
     assert "Usage: holdfast compare" in capsys.readouterr().out

@@ -114,7 +114,8 @@ def test_lost_answers_stand_right_below_the_answer_where_they_are_why_nothing_is
     assert short.answer == "Not decided"
     assert short.lacks_verdicts
     page = render_page(read(noisy(9000)))
-    card = page[page.index('<p class="verdict unsure">') : page.index('<p class="did">')]
+    done = page.index('<p class="did">')
+    card = page[done : page.index('<ul class="bars', done)]
     assert "Selected weights: the judge could score 200 of 9,200 answers" in card
     assert page.count(short.unscored) == 1
 

@@ -1,10 +1,13 @@
 """Errors about names that belong to another command, or that say something which holdfast writes in another way."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from functools import reduce
 
-from cyclopts import App, UnknownCommandError, UnknownOptionError
+from cyclopts import App, ArgumentCollection, MissingArgumentError, UnknownCommandError, UnknownOptionError
 
-from holdfast.spelling import meant
+from holdfast.spelling import NEARLY, meant
+from holdfast.usual_names import conversion, usual
 
 SISTERS = {"plan-gate": ("compare", "evaluate"), "compare": ("plan-gate", "evaluate"), "evaluate": ("compare",)}
 """Commands whose options are easily confused with those of another one."""
@@ -30,19 +33,42 @@ SETS = ("--harmful", "--harmless", "--questions", "--prompts", "--task", "--refu
 """Options that take a prompt set."""
 
 
+def usual_option(given: str, known: Iterable[str]) -> str | None:
+    """Suggests the option that another name means, such as --learning-rate for --lr. None for other names."""
+    ours = usual(given, known)
+    return None if ours is None else f"there is no option {given}; did you mean {ours}{conversion(given)}? See --help."
+
+
+def misnamed_option(app: App, error: MissingArgumentError) -> str | None:
+    """Suggests our name for an option under another name, beside which an option is missing. None without one."""
+    command = error.command_chain or ()
+    names = names_of(reduce(lambda outer, name: outer[name], command, app).assemble_argument_collection())
+    given = [token.partition("=")[0] for token in error.root_input_tokens or () if token.startswith("--")]
+    for token in given:
+        if token not in names and (sentence := usual_option(token, names)):
+            return sentence
+        if token not in names and (nearest := get_close_matches(token, names, n=1, cutoff=NEARLY)):
+            return f"there is no option {token}; did you mean {nearest[0]}? See --help."
+    return None
+
+
+def names_of(arguments: ArgumentCollection) -> list[str]:
+    """Lists every name of all options."""
+    return [name for one in arguments for name in one.names]
+
+
 def sister_of(app: App, error: UnknownOptionError, option: str) -> str | None:
     """Names the sister command that has this option. None where there is none."""
     command = (error.command_chain or ("",))[0]
     for sister in SISTERS.get(command, ()):
-        arguments = app[sister].assemble_argument_collection(parse_docstring=False)
-        if option in {name for one in arguments for name in one.names}:
+        if option in names_of(app[sister].assemble_argument_collection(parse_docstring=False)):
             return f"{option} is an option of `holdfast {sister}`, and not of `holdfast {command}`; see --help."
     return None
 
 
 def advice_on_fewer(error: UnknownOptionError, option: str) -> str | None:
     """Says how to take the first prompts of a set. None for another option, or a command without prompt sets."""
-    names = {name for one in error.argument_collection for name in one.names}
+    names = names_of(error.argument_collection)
     given = next((name for name in SETS if name in names), None)
     if given is None or option.lstrip("-").replace("-", "_") not in FEWER:
         return None

@@ -66,8 +66,8 @@ def score(
 ) -> None:
     """Score every weight by its effect on safety (ESI), or on utility.
 
-    Example: holdfast score testbed:aligned --judge testbed:guard --prompts testbed:harmful_calibration
-    --out scores.safetensors --generate.max-new-tokens 32
+    Example: holdfast score testbed:aligned --objective refusal_likelihood --prompts testbed:refusals
+    --out scores.safetensors
 
     Exit codes: 0: done. 2: an error, in one sentence. 75: a process was lost. 130 or 143: stopped.
 

@@ -148,19 +148,24 @@ def safety_only_is_cleaner(report: Report) -> Verdict:
     (safety, utility), (plain_safety, plain_utility) = losses["safety_only"], losses["top"]
     change = _product_difference(safety, plain_utility, plain_safety, utility)
     reason = (
-        f"safety-only mask: safety lost {safety[0]:.3f}, utility lost {utility[0]:.3f}; plain mask: "
-        f"{plain_safety[0]:.3f} and {plain_utility[0]:.3f}"
+        f"safety-only mask: {_ratio_words(safety, utility)}; plain mask: {_ratio_words(plain_safety, plain_utility)}"
     )
     words = (
-        "above 0 the safety-only mask lost more safety for the same loss of utility: its safety lost times the plain "
-        "mask's utility lost, minus its utility lost times the plain mask's safety lost"
+        "the two ratios are compared without a division, so that a mask may cost no utility: "
+        f"{safety[0]:.3f} * {plain_utility[0]:.3f} - {plain_safety[0]:.3f} * {utility[0]:.3f}"
     )
-    part = Part(f"{words}: {change}", change.interval, 0.0, "above", _worst_product(verify, counts))
+    part = Part(f"{words} = {change}", change.interval, 0.0, "above", _worst_product(verify, counts))
     rates = [
         rate for of in (verify.safety, verify.utility) for name in ("safety_only", "top") for rate in of.arms[name]
     ]
     verdict = replace(decided("verify", claim, bar, reason, part), more=_what_narrows(verify, *filter(measured, rates)))
     return undecidable(verdict, _nothing_to_lose(report))
+
+
+def _ratio_words(safety: Loss, utility: Loss) -> str:
+    """Writes both losses and their ratio. Without a loss of utility there is no ratio."""
+    losses = f"safety lost {safety[0]:.3f}, utility lost {utility[0]:.3f}"
+    return f"{losses}, ratio {safety[0] / utility[0]:.2f}" if utility[0] > 0 else losses
 
 
 def _worst_product(verify: Noise, broken_counts: bool) -> Difference | None:
