@@ -266,7 +266,8 @@ def test_an_ungated_measure_that_got_worse_is_said_everywhere_and_the_conditions
     assert f"Warning: {sentence}" in (tmp_path / "gate.md").read_text()
     page = (tmp_path / "gate.html").read_text()
     assert sentence[1:] in page
-    worse = '<span class="sign fails">▼ Got worse</span> Over-refusal (<span class="code">over_refusal</span>): 0.030 before, '
+    name = 'Over-refusal (<span class="code">over_refusal</span>)'
+    worse = f'<span class="sign fails">▼ Got worse</span> {name}: 0.030 before, '
     assert f"{worse}0.620 after, paired p &lt;0.001 corrected." in page
     assert "as the record of the decision" not in page
     suite = ElementTree.parse(tmp_path / "gate.xml").getroot()[0]
