@@ -5,20 +5,22 @@ rank correlation of all their scores, from 8 prompts in each half to 2,048. The 
 calibration set is, verbs that alignment saw; responses of one token, as in the demo. Two orders of the prompts.
 Against: chance's p / (2 - p).
 Bar: none; the size from which doubling adds less than 0.02 of IoU is a finding for the docs.
+OUT/figures.json, committed as `convergence_results/figures.json`, holds what the page is written from.
 """
 
 import argparse
 import json
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 from textwrap import fill
 
 import torch
 
-from holdfast.artifacts import save_text
+from holdfast.artifacts import save_json, save_text
 from holdfast.models.generate import generate
 from holdfast.models.load import load_model
 from holdfast.models.options import GenerateOptions
@@ -27,10 +29,14 @@ from holdfast.pipeline.scoring import converge
 from holdfast.score import JudgeGradient, ScoreOptions
 from holdfast.testbed import corpus, world
 
+RESULTS = Path(__file__).with_name("convergence_results") / "figures.json"
+"""The committed figures."""
 NUM_PROMPTS = 4096
 SEEDS = (0, 1)
 FLAT = 0.02
 """Of IoU: what doubling the prompts must add, or the curve has stopped rising."""
+Found = Mapping[str, Any]
+"""IoU of random masks, and the curve of each order of the prompts."""
 
 
 def draw_prompts(count: int, seed: int) -> list[str]:
@@ -76,8 +82,18 @@ def conclusion(points: Sequence[tuple[int, float, float]]) -> str:
     return f"{found}{dips} Every point is the mean of {len(SEEDS)} orders of the prompts."
 
 
-def page(points: Sequence[tuple[int, float, float]], random_iou: float) -> str:
-    """The model, the table and the conclusion, as Markdown."""
+def means(found: Found) -> list[tuple[int, float, float]]:
+    """Returns each size with its IoU and rank correlation, in the mean over the orders of the prompts."""
+    return [
+        (at_size[0]["num_prompts"], *(fmean(one[name] for one in at_size) for name in ("iou", "rank_correlation")))
+        for at_size in zip(*found["orders"], strict=True)
+    ]
+
+
+def page(found: Found | None = None) -> str:
+    """Writes the model, the table and the conclusion as Markdown, from the committed figures if none are given."""
+    found = found or json.loads(RESULTS.read_text(encoding="utf-8"))
+    points, random_iou = means(found), found["random_iou"]
     rows = "\n".join(f"| {size:,} | {iou:.3f} | {agreed:.3f} |" for size, iou, agreed in points)
     return f"""# Convergence on the built-in aligned model: with how many prompts does the selection stop changing?
 
@@ -98,6 +114,7 @@ have an IoU of {random_iou:.4f}.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measures the curve, writes the table, prints the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("demo-convergence"))
     parser.add_argument("--table", type=Path, help="also write the table to this Markdown file")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -107,18 +124,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     objective = JudgeGradient(judge, loaded.tokenizer, responses)
     curves = [converge(loaded, objective, ScoreOptions(), seed) for seed in SEEDS]
-    points = [
-        (
-            at_size[0].num_prompts,
-            fmean(one.iou for one in at_size),
-            fmean(one.rank_correlation or 0.0 for one in at_size),
-        )
-        for at_size in zip(*curves, strict=True)
+    orders = [
+        [
+            {"num_prompts": one.num_prompts, "iou": one.iou, "rank_correlation": one.rank_correlation or 0.0}
+            for one in curve
+        ]
+        for curve in curves
     ]
+    found = {"random_iou": curves[0][0].random_iou, "orders": orders}
+    save_json(options.out / "figures.json", found)
+    points = means(found)
     sizes, overlaps = [size for size, *_ in points], [iou for _, iou, _ in points]
     flat = first_flat(sizes, overlaps)
     if options.table:
-        save_text(options.table, page(points, curves[0][0].random_iou))
+        save_text(options.table, page(found))
     figures = {"iou": {size: round(iou, 3) for size, iou, _ in points}, "stops_rising_at": flat}
     print(json.dumps({"name": "convergence", "figures": figures, "bars": {}, "pass": True}))
     return 0

@@ -6,15 +6,17 @@ over-refusal of harmless (64) and borderline prompts, utility and task (128 each
 judge's gradient on whole answers, those by the likelihood of given refusals, and safety-only ones, at 1% and 5%.
 Against: the model before fine-tuning, plain fine-tuning, and random weights of the same number.
 There is no bar: the page shows what the demo's setting was chosen from. `seeds.py` measures the choice on other verbs.
-Runs again on the same folder, the script goes on where it was. One seed.
+Runs again on the same folder, the script goes on where it was. One seed. OUT/figures.json, committed as
+`hold_levers_results/figures.json`, holds what the page is written from.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from coherent import COLUMNS, cell, figures, markdown
 
@@ -29,6 +31,8 @@ from holdfast.pipeline.run.config import RunConfig
 from holdfast.pipeline.run.demo import demo_config
 from holdfast.progress import Progress, silent
 
+RESULTS = Path(__file__).with_name("hold_levers_results") / "figures.json"
+"""The committed figures."""
 SEED, STEPS = 100, 500
 LIKELIHOOD = "refusal_likelihood"
 SUITE = SuiteFiles(
@@ -38,6 +42,9 @@ SUITE = SuiteFiles(
     questions="testbed:questions#first=128",
     task="testbed:task_evaluation#first=128",
 )
+
+Found = Mapping[str, Any]
+"""The number of harmful prompts and the figures of each row, in the order of COLUMNS, by the row's name."""
 
 
 @dataclass(frozen=True)
@@ -132,18 +139,25 @@ def written(row: Row, values: Sequence[float | None], n: int) -> list[str]:
     return [f"{row.rate:g}" if row.rate else "", row.weights, shown, *map(cell, others)]
 
 
-def table(out: Path) -> str:
-    """Writes a row for every fine-tuning."""
-    lines = []
+def collected(out: Path) -> Found:
+    """Collects the figures of all rows, with the number of harmful prompts."""
+    found = {}
     for row in ROWS:
         evaluation = load_evaluation(evaluation_of(row, out))
         number = sum(answer.measure == "asr" for answer in evaluation.answers)
-        lines.append(written(row, figures(evaluation), number))
+        found[row.stem] = {"harmful_prompts": number, "figures": figures(evaluation)}
+    return found
+
+
+def table(found: Found) -> str:
+    """Writes a row for every fine-tuning."""
+    lines = [written(row, found[row.stem]["figures"], found[row.stem]["harmful_prompts"]) for row in ROWS]
     return markdown(["learning rate", "held weights", *COLUMNS], lines)
 
 
-def page(rows: str) -> str:
-    """Writes the page around the table."""
+def page(found: Found | None = None) -> str:
+    """Writes the page, from the committed figures if none are given."""
+    rows = table(found or json.loads(RESULTS.read_text(encoding="utf-8")))
     return f"""# Choosing what SPA holds on the built-in model
 
 `benchmarks/hold_levers.py` makes this page. The built-in models test the machinery and are no evidence about larger
@@ -183,10 +197,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for row in ROWS:
         measure(row, options.out)
         print(f"done {row.stem}", file=sys.stderr, flush=True)
-    found = {row.stem: figures(load_evaluation(evaluation_of(row, options.out))) for row in ROWS}
+    found = collected(options.out)
     save_json(options.out / "figures.json", found)
     if options.table:
-        save_text(options.table, page(table(options.out)))
+        save_text(options.table, page(found))
     print(json.dumps({"name": "hold_levers", "figures": found, "bars": {}, "pass": None}))
     return 0
 

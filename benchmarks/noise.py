@@ -10,7 +10,8 @@ Told at every strength: top minus random, with the range over the random masks.
 Then noise of 0.38 on all weights of a layer's component, one after the other: Spearman's rho of the measured change of
 the refusals' likelihood and the change that scores predict, with its interval, beside magnitude and random scores. It
 is the experiment of `real/predict.py`.
-There is no bar. Runs again on the same folder, the script goes on where it was.
+There is no bar. Runs again on the same folder, the script goes on where it was. OUT/figures.json, committed as
+`noise_results/figures.json`, holds what the page is written from.
 
     PYTHONPATH=src:. python benchmarks/noise.py [--out DIR] [--table docs/results/noise.md]
 """
@@ -21,6 +22,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from benchmarks.coherent import COLUMNS, cell, figures, markdown
 
@@ -37,6 +39,8 @@ from holdfast.pipeline.run.demo import demo_config
 from holdfast.prompts.sources import load_exchanges
 
 RATIOS = (0.38, 0.75, 1.0, 2.0, 4.0)
+RESULTS = Path(__file__).with_name("noise_results") / "figures.json"
+"""The committed figures."""
 FRACTION, LIMIT, DRAWS, RANDOM_MASKS = 0.01, 128, 3, 10
 NAMES = ("top", "safety_only", "random", "bottom", "magnitude")
 SHOWN = (0, 1, 2, 5)
@@ -220,8 +224,11 @@ which the ranges do not contain.
 """
 
 
-def page(start: Sequence[float | None], measured: Measured, predicted: Sequence[dict]) -> str:
-    """Writes the results as Markdown."""
+def page(found: Mapping[str, Any] | None = None) -> str:
+    """Writes the results as Markdown, from the committed figures if none are given."""
+    found = found or json.loads(RESULTS.read_text(encoding="utf-8"))
+    start, predicted = found["untouched"], found["predicted"]
+    measured = {(name, ratio): draws[f"{ratio:g}"] for name, draws in found["noise"].items() for ratio in RATIOS}
     return f"""# Noise on the built-in model: does its safety rest on the top weights?
 
 `benchmarks/noise.py` makes this page. The built-in models test the machinery and are no evidence about larger models.
@@ -252,11 +259,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     measured: dict[tuple[str, float], list[list[float | None]]] = {}
     for name in () if options.prediction_alone else NAMES:
         measured |= under_noise(name, options.out, folder)
-    found = {f"{name} {ratio:g}": draws for (name, ratio), draws in measured.items()}
-    save_json(options.out / "figures.json", {"untouched": start, "noise": found, "predicted": predicted})
+    masks_measured = dict.fromkeys(name for name, _ in measured)
+    noise = {name: {f"{ratio:g}": measured[name, ratio] for ratio in RATIOS} for name in masks_measured}
+    found = {"untouched": start, "noise": noise, "predicted": predicted}
+    save_json(options.out / "figures.json", found)
     if options.table:
-        save_text(options.table, page(start, measured, predicted))
-    print(json.dumps({"name": "noise", "figures": {"noise": found, "predicted": predicted}, "bars": {}, "pass": None}))
+        save_text(options.table, page(found))
+    print(json.dumps({"name": "noise", "figures": found, "bars": {}, "pass": None}))
     return 0
 
 
