@@ -41,6 +41,7 @@ USUAL: dict[str, tuple[str, ...]] = {
     "output": ("out", "output_dir", "response"),
     "output_dir": ("out",),
     "out": ("output_dir",),
+    "method": ("selector",),
     "answer": ("response",),
     "completion": ("response",),
     "question": ("prompt",),

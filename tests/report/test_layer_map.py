@@ -170,3 +170,17 @@ def test_the_page_is_no_wider_than_its_window(width, tmp_path):
         tab.open(path, width)
         assert tab.value("document.documentElement.scrollWidth") <= width
         assert not [event for event in tab.heard if event.get("method") == "Log.entryAdded"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows", "warns"),
+    [
+        ("scores", (), True),
+        ("mask", (("selector", "top"),), True),
+        ("mask", (("selector", "random"),), False),
+        ("patch", (), False),
+    ],
+)
+def test_a_map_of_what_scores_chose_says_that_it_is_no_evidence_of_safety(kind, rows, warns):
+    page = map_page(kind, "90 weights selected", counted(), rows)
+    assert ("This map alone does not say that safety lies there." in page) == warns

@@ -33,6 +33,14 @@ NARROWEST = 60
 """Smallest number of letters in a line of small text below a map, even if the map is narrower."""
 
 
+CAUTION = (
+    "Dense places are those on whose weights the scored quantity depends most. This map alone does not say that safety lies "
+    "there. Compare it with a map of scores of harmless prompts, and put noise on the mask and on a random one with "
+    "`holdfast verify`. How far two halves of the prompts agree, `holdfast score` prints."
+)
+"""What a map of scores or of a mask is no evidence of."""
+
+
 def map_figure(title: str, counts: ByLayer, rows: Sequence[tuple[str, str]] = ()) -> str:
     """Draws the densities relative to the whole as SVG for papers, in light colours, with facts on the file below."""
     figure = heat_map(_shown_short(counts), "relative")
@@ -64,6 +72,7 @@ def map_page(
         model=printable(model or ""),
         densest=printable(densest(counts)),
         meaning=meaning(counts),
+        caution=CAUTION if file_kind in ("scores", "mask") and dict(rows).get("selector") != "random" else "",
         maps=maps,
         grid=_grid_table(counts),
         table=_component_table(counts),
