@@ -171,12 +171,11 @@ def gaps_table(measured: Measured) -> str:
     return markdown(["noise", "weights", "minus random", "random masks that lose as much"], rows)
 
 
-def prediction(out: Path) -> list[dict]:
-    """Compares predicted and measured change of the refusals' likelihood, group by group."""
+def prediction(out: Path) -> dict:
+    """Compares predicted and measured change of the refusals' likelihood. Returns every group beside the rows."""
     exchanges = load_exchanges("testbed:refusals")[: 2 * PREDICT_EXCHANGES]
     sets = {"seen": exchanges[:PREDICT_EXCHANGES], "new": exchanges[PREDICT_EXCHANGES:]}
-    found = predict.compare(CONFIG.model, sets, out / "predict", draws=DRAWS, ratio=PREDICT_RATIO)
-    return found["rows"]
+    return predict.compare(CONFIG.model, sets, out / "predict", draws=DRAWS, ratio=PREDICT_RATIO)
 
 
 def prediction_table(rows: Sequence[dict]) -> str:
@@ -227,7 +226,7 @@ which the ranges do not contain.
 def page(found: Mapping[str, Any] | None = None) -> str:
     """Writes the results as Markdown, from the committed figures if none are given."""
     found = found or json.loads(RESULTS.read_text(encoding="utf-8"))
-    start, predicted = found["untouched"], found["predicted"]
+    start, predicted = found["untouched"], found["predicted"]["rows"]
     measured = {(name, ratio): draws[f"{ratio:g}"] for name, draws in found["noise"].items() for ratio in RATIOS}
     return f"""# Noise on the built-in model: does its safety rest on the top weights?
 

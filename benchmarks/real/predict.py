@@ -136,6 +136,10 @@ def compare(model: Path | str, sets: Mapping[str, list[Exchange]], out: Path, *,
     result = {"draws": draws, "ratio": ratio, "exchanges": len(sets["seen"]), "start": start}
     result |= {"draws_agree": draws_agree(measured.values()) if draws > 1 else None}
     result |= {"rows": compared(measured, predicted, groups)}
+    result |= {"groups": [
+        {**measured[group], "predicted": {method: by_group[group] for method, by_group in predicted.items()}}
+        for group in groups
+    ]}  # fmt: skip
     save_json(out / "predict.json", result)
     return result
 
