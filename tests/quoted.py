@@ -90,6 +90,13 @@ def _own_rates(page: str, line: str, numbers: Mapping[str, tuple[str, ...]]) -> 
             yield Quote(page, line, number, _set(row, column))
 
 
+def _other_wording(page: str, line: str) -> Iterator[Quote]:
+    """Refusals of harmful prompts that are worded like safe ones, with their intervals."""
+    for row, numbers in (("top", ("0.15", "0.06", "0.34")), ("random", ("0.24", "0.17", "0.34"))):
+        for part, number in enumerate(numbers):
+            yield Quote(page, line, number, cell(REAL_MODELS, row, UNSAFE, below=SET_TABLE, part=part))
+
+
 def _readme() -> Iterator[Quote]:
     on_held_out = text(RULES, r"They reach (0\.\d+) on the held-out")
     yield Quote("README.md", "The refusal rules agree with people on", "0.92", on_held_out)
@@ -100,8 +107,7 @@ def _readme() -> Iterator[Quote]:
     yield Quote("README.md", line, "0.04", _set("top | 0.001 | 0.003", OVER))
     yield from _own_rates("README.md", line, {"lora | 0.001 | 0.01": ("0.97", "0.16")})
     line = "| those weights also refuse harmful prompts of another wording"
-    yield Quote("README.md", line, "0.15", _set("top", UNSAFE))
-    yield Quote("README.md", line, "0.24", _set("random", UNSAFE))
+    yield from _other_wording("README.md", line)
     line = "| SET leaves over-refusal as it was"
     yield Quote("README.md", line, "0.02", _real("published model", "refuses borderline"))
     yield Quote("README.md", line, "0.69", _real(TUNED, "refuses borderline"))
@@ -294,8 +300,7 @@ def _claims() -> Iterator[Quote]:
     yield Quote(CLAIMS, learned, "0.51", text(REAL, r"they learned far less well \((0\.\d+) and"))
     yield Quote(CLAIMS, learned, "0.19", _set("random", "JailbreakBench"))
     worded = "| They refuse harmful prompts of another wording"
-    yield Quote(CLAIMS, worded, "0.15", _set("top", UNSAFE))
-    yield Quote(CLAIMS, worded, "0.24", _set("random", UNSAFE))
+    yield from _other_wording(CLAIMS, worded)
     yield Quote(CLAIMS, "| SET leaves over-refusal", "0.02", _real("published model", "refuses borderline"))
     yield Quote(CLAIMS, "| SET leaves over-refusal", "0.69", _real(TUNED, "refuses borderline"))
     apart = "| Harmful and harmless requests lie apart"
