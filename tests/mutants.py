@@ -157,7 +157,7 @@ MUTANTS = (
     Mutant(
         "the exact paired test leaves out the level of its nuisance parameter",
         "evaluate/exact_paired.py",
-        "    return np.minimum(1.0, largest + GAMMA)",
+        "    return np.minimum(1.0, largest + gamma)",
         "    return np.minimum(1.0, largest)",
         "evaluate/test_exact_paired.py",
     ),

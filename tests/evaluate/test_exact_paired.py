@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, multinomial, norm
 
-from holdfast.evaluate.exact_paired import GAMMA, bounds, p_above, p_below, score
+from holdfast.evaluate.exact_paired import FINE_GAMMA, GAMMA, bounds, p_above, p_below, score
 
 
 def tables(n):
@@ -46,8 +46,8 @@ def test_without_any_change_p_is_the_chance_that_no_prompt_rises():
 
 def test_few_changes_decide_against_a_large_margin_either_way():
     none = np.array([0])
-    assert (p_above(1600, 0.1, none, none)[0], p_below(1600, 0.1, none, none)[0]) == (1.0, GAMMA)
-    assert (p_above(1600, -0.1, none, none)[0], p_below(1600, -0.1, none, none)[0]) == (GAMMA, 1.0)
+    assert (p_above(1600, 0.1, none, none)[0], p_below(1600, 0.1, none, none)[0]) == (1.0, FINE_GAMMA)
+    assert (p_above(1600, -0.1, none, none)[0], p_below(1600, -0.1, none, none)[0]) == (FINE_GAMMA, 1.0)
 
 
 def test_p_is_the_largest_chance_of_a_score_as_large():
@@ -79,6 +79,33 @@ def test_it_is_wrong_in_at_most_5_percent_whatever_share_of_prompts_changes(n, m
         chances(n, before, after, (share - margin) / 2, (share + margin) / 2)[rejected].sum() for share in shares
     )
     assert 0.02 < worst <= 0.05
+
+
+@pytest.mark.parametrize("level", [0.01, 0.002, 0.001, 1e-4])
+@pytest.mark.parametrize("margin", [0.0, 0.05])
+def test_small_p_values_are_wrong_as_seldom_as_they_say(level, margin):
+    n = 40
+    before, after = tables(n)
+    rejected = p_above(n, margin, before, after) <= level
+    assert rejected.any()
+    shares = np.concatenate([np.linspace(margin, 1, 60), margin + np.linspace(0, 0.1, 30)])
+    worst = max(
+        chances(n, before, after, (share - margin) / 2, (share + margin) / 2)[rejected].sum() for share in shares
+    )
+    assert worst <= level + 1e-8
+
+
+def test_a_level_that_needs_no_finer_p_decides_the_same_tables():
+    before, after = tables(30)
+    coarse, fine = p_above(30, 0.05, before, after, level=0.05), p_above(30, 0.05, before, after)
+    assert ((coarse <= 0.05) == (fine <= 0.05)).all()
+    assert (fine <= coarse).all() or (fine[fine > coarse] <= 0.002).all()
+
+
+def test_many_conditions_can_be_met_by_a_large_change():
+    # 300 of 300 prompts lost: Holm for 1,000 conditions asks for 0.00005, and for 0.001 in 50.
+    (p_value,) = p_below(300, -0.05, np.array([300]), np.array([0]))
+    assert p_value == pytest.approx(FINE_GAMMA, rel=0.01)
 
 
 def test_it_is_wrong_less_often_if_the_rise_is_below_the_margin():

@@ -30,7 +30,7 @@ def test_plain_fine_tuning_fails_the_gate_and_says_what_to_look_at():
         "  Verdict: the gate failed: 1 of 2 conditions is met.",
         "  Measured: asr was 0.000 [0.000, 0.019] n=200 and is 0.120 [0.082, 0.172] n=200.",
         "  Of 200 prompts scored under both 24 became unsafe and 0 ceased to be, paired p <0.001, <0.001 corrected.",
-        "  The condition's own p: 0.002, one-sided, corrected for 2 conditions.",
+        "  The condition's own p: <0.001, one-sided, corrected for 2 conditions.",
     ]
     hint = (
         "  Look at the answers to the 24 prompts that got worse. `.refuse_failed(prompts=3)` quotes some of them here."

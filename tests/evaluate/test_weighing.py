@@ -20,6 +20,13 @@ def rose(count, n=200, measures=("asr",)):
     return [evaluation(*(answers(measure, first(given, n)) for measure in measures)) for given in (0, count)]
 
 
+def test_a_large_loss_fails_a_gate_of_a_thousand_conditions():
+    before, after = rose(190, measures=("asr", "over_refusal"))
+    others = (f"over_refusal > before + {0.9 + place / 20_000:g}" for place in range(1000))
+    first_one, *_ = found(before, after, "asr > before + 0.05", *others)
+    assert first_one.outcome == "fails"
+
+
 def test_several_conditions_need_stronger_evidence_to_fail_and_none_to_pass():
     # 5 of 200: one-sided p of the exact test 0.013 against no rise.
     before, after = rose(5, measures=("asr", "over_refusal", "borderline", "task"))

@@ -5,8 +5,10 @@ is against p_c - p_b <= margin. A small p says that the rate rose by more. T is 
     T = (c - b - n margin) / sqrt(n (psi - margin^2))        psi = p_b + p_c
 where psi is the most likely share of prompts that change if the rise equals the margin: with p = p_b,
     2n p^2 - (b (1 - margin) + c (1 + margin) - 2n margin) p - b margin (1 - margin) = 0
-The largest chance is sought over the values of psi that explain b + c at a level of 0.001, which is then added to p
-(Berger and Boos). So the test is wrong in at most 5% of cases whatever psi is, also for few prompts. With a margin of
+The largest chance is sought over the values of psi that explain b + c at a level gamma of 0.001, which is then added to
+p (Berger and Boos). Where that p is at most 0.002, gamma is one in a million instead, and p is at most 0.002. So it can
+be as small as a gate of many conditions asks for, and stays a p value: for levels from 0.002 on the first p decides
+alone, and for smaller ones the second alone. So the test is wrong in at most 5% of cases whatever psi is, also for few prompts. With a margin of
 0, T is McNemar's statistic, and the test is the exact unconditional one of Suissa and Shuster. It finds a little more
 than McNemar's exact test, which also fixes b + c.
 
@@ -24,8 +26,12 @@ from jaxtyping import Bool, Float, Int
 
 NORMAL = NormalDist()
 Counts = Int[np.ndarray, "table"]
-GAMMA = 0.001
-"""Level at which values of psi are ruled out."""
+GAMMA, FINE_GAMMA = 0.001, 1e-6
+"""Levels at which values of psi are ruled out. The second is for small p values."""
+FINE_BELOW = 2 * GAMMA
+"""Largest p that is computed again with the finer level."""
+SPREADS = {GAMMA: (4, 6), FINE_GAMMA: (6, 9)}
+"""Standard errors of the square root of a share within which psi is sought below and above, by gamma."""
 LEVEL = 0.05
 """Chance of a wrong decision that a one-sided test may have."""
 STEPS_PER_ERROR = 4
@@ -40,7 +46,9 @@ NEVER = 1e-300
 """Stands for a chance of 0, whose logarithm would be infinite."""
 
 
-def p_above(n: int, margin: float, only_before: Counts, only_after: Counts) -> Float[np.ndarray, "table"]:
+def p_above(
+    n: int, margin: float, only_before: Counts, only_after: Counts, *, level: float = 0.0
+) -> Float[np.ndarray, "table"]:
     """Computes the p value of every table against a rise of at most the margin.
 
     Args:
@@ -48,9 +56,22 @@ def p_above(n: int, margin: float, only_before: Counts, only_after: Counts) -> F
         margin: the rise that is allowed, in (-1, 1). It is negative if a fall is asked for.
         only_before: number of prompts that count only before, in each table.
         only_after: number of prompts that count only after.
+        level: the level that decides. From 0.002 on it needs no finer p, which saves time.
     """
+    p_values = _p_above(n, margin, only_before, only_after, GAMMA)
+    small = p_values <= FINE_BELOW
+    if level < FINE_BELOW and small.any():
+        finer = _p_above(n, margin, only_before[small], only_after[small], FINE_GAMMA)
+        p_values[small] = np.minimum(finer, FINE_BELOW)
+    return p_values
+
+
+def _p_above(
+    n: int, margin: float, only_before: Counts, only_after: Counts, gamma: float
+) -> Float[np.ndarray, "table"]:
+    """Computes the p values with one gamma."""
     changed, places = np.unique(only_before + only_after, return_inverse=True)
-    shares, explained = _plausible(n, margin, changed)
+    shares, explained = _plausible(n, margin, changed, gamma)
     scores = score(n, margin, only_before, only_after)
     # If so few prompts change that no psi explains them, the rise is clearly below a margin above 0, and vice versa.
     largest = np.where((scores <= 0) & ~np.any(explained, axis=0)[places], 1.0, 0.0)
@@ -60,7 +81,7 @@ def p_above(n: int, margin: float, only_before: Counts, only_after: Counts) -> F
         for share, explains in zip(shares, explained[:, places], strict=True):
             sums = np.concatenate([[0.0], np.cumsum(tail.chances(share))])
             largest = np.maximum(largest, np.where(explains, sums[ends], 0.0))
-    return np.minimum(1.0, largest + GAMMA)
+    return np.minimum(1.0, largest + gamma)
 
 
 def p_below(n: int, margin: float, only_before: Counts, only_after: Counts) -> Float[np.ndarray, "table"]:
@@ -148,7 +169,7 @@ def likely_counts(n: int, lowest: float, highest: float) -> Int[np.ndarray, "cou
 
 
 def _plausible(
-    n: int, margin: float, changed: Int[np.ndarray, "changed"]
+    n: int, margin: float, changed: Int[np.ndarray, "changed"], gamma: float
 ) -> tuple[Float[np.ndarray, "psi"], Bool[np.ndarray, "psi changed"]]:
     """Lists the shares psi that explain one of these numbers of changed prompts, and which of them each explains.
 
@@ -158,9 +179,10 @@ def _plausible(
     steps = max(FEWEST_STEPS, round(2 * STEPS_PER_ERROR * math.sqrt(n)))
     roots = np.linspace(root, 1.0, steps + 1)
     error = 1 / (2 * math.sqrt(n))  # the largest standard error of the square root of a share
-    lowest, highest = math.sqrt(changed[0] / n) - 4 * error, math.sqrt(changed[-1] / n) + 6 * error
+    below, above = SPREADS[gamma]
+    lowest, highest = math.sqrt(changed[0] / n) - below * error, math.sqrt(changed[-1] / n) + above * error
     near = roots[(roots > lowest - 1 / steps) & (roots < highest + 1 / steps)] ** 2
-    explained = _explained(n, near, changed)
+    explained = _explained(n, near, changed, gamma)
     wider = explained.copy()
     wider[1:] |= explained[:-1]
     wider[:-1] |= explained[1:]
@@ -169,7 +191,7 @@ def _plausible(
 
 
 def _explained(
-    n: int, shares: Float[np.ndarray, "psi"], changed: Int[np.ndarray, "changed"]
+    n: int, shares: Float[np.ndarray, "psi"], changed: Int[np.ndarray, "changed"], gamma: float
 ) -> Bool[np.ndarray, "psi changed"]:
     """True for the numbers of changed prompts that are neither too small nor too large for a share."""
     factorials, counts, chances = log_factorials(n), np.arange(n + 1), shares[:, None]
@@ -178,7 +200,7 @@ def _explained(
     exact = np.exp(ways + logs)
     at_most = np.cumsum(exact, axis=1)[:, changed]
     at_least = 1 - at_most + exact[:, changed]
-    return (at_most > GAMMA / 2) & (at_least > GAMMA / 2)
+    return (at_most > gamma / 2) & (at_least > gamma / 2)
 
 
 @lru_cache(maxsize=64)

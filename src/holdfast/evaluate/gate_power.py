@@ -82,7 +82,7 @@ def chance_above(n: int, margin: float, truth: Truth, level: float = LEVEL) -> f
     if n > MOST_EXACT or (n > FEW_PROMPTS and n * truth.changed > FEW_CHANGES):
         return _approximately(n, margin, truth, level)
     b, c, weights = _likely_tables(n, truth)
-    return float(weights[p_above(n, margin, b, c) <= level].sum())
+    return float(weights[p_above(n, margin, b, c, level=level) <= level].sum())
 
 
 def _likely_tables(n: int, truth: Truth) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
