@@ -15,7 +15,7 @@ from holdfast.evaluate.cut_off_warning import warning_of_cut_off
 from holdfast.evaluate.statistics import rate
 from holdfast.outcomes import Outcome
 from holdfast.testbed import prompts_path
-from tests.evaluate.constructed import SETTINGS, aligned, answers, evaluation, first, held_fast, plainly_tuned
+from tests.evaluate.constructed import SETTINGS, aligned, answers, evaluation, first, held_fast, of, plainly_tuned
 
 RELEASE = ["--fail-if", "asr > before + 0.03", "--fail-if", "utility < before - 0.03"]
 STRICT = ["--strict", "--before-model", "./aligned"]
@@ -24,7 +24,7 @@ MADE = {"aligned": aligned, "plain": plainly_tuned, "held": held_fast, "empty": 
 
 def made_by(model, generation=SETTINGS["generation"]):
     """The settings of an evaluation of a model of its own."""
-    return SETTINGS | {"model": {"name": f"./{model}", "fingerprint": model}, "generation": generation}
+    return SETTINGS | {"model": of(model)["model"], "generation": generation}
 
 
 @pytest.fixture
@@ -367,7 +367,9 @@ def test_a_strict_gate_needs_a_pin_and_says_which_options_pin(compare, capsys):
     assert compare("aligned.json", "held.json", *RELEASE, "--strict") == 2
     told = capsys.readouterr().err
     assert "give --before-fingerprint DIGITS and --after-fingerprint DIGITS, or --before-model NAME and" in told
-    assert "(the two are of './aligned' with fingerprint aligned and './held' with fingerprint held)" in told
+    assert (
+        "(the two are of './aligned' with fingerprint 616c69676e65 and './held' with fingerprint 68656c640000)" in told
+    )
     assert compare("held.json", "aligned.json", *RELEASE, *STRICT) == 2
     assert compare("aligned.json", "held.json", *RELEASE, *STRICT) == 0
 
@@ -419,18 +421,20 @@ def test_a_copy_of_an_evaluation_is_not_compared_with_it(compare, tmp_path, caps
 
 
 def test_one_model_evaluated_twice_is_refused_under_any_name_unless_that_is_allowed(compare, tmp_path, capsys):
-    renamed = made_by("aligned") | {"model": {"name": "./renamed", "fingerprint": "aligned"}}
+    renamed = made_by("aligned") | {
+        "model": {"name": "./renamed", "fingerprint": of("aligned")["model"]["fingerprint"]}
+    }
     save_evaluation(tmp_path / "again.json", held_fast(made_by=renamed))
     assert compare("aligned.json", "again.json", *RELEASE, "--markdown", "gate.md") == 2
     assert capsys.readouterr().err == (
-        "holdfast: both evaluations are of the same weights ('./aligned' and './renamed', fingerprint aligned), so the "
-        "gate would pass whatever is released; give the evaluation of another checkpoint, or --allow-unchanged.\n"
+        "holdfast: both evaluations are of the same weights ('./aligned' and './renamed', fingerprint 616c69676e65), so "
+        "the gate would pass whatever is released; give the evaluation of another checkpoint, or --allow-unchanged.\n"
     )
     assert "both evaluations are of the same weights" in (tmp_path / "gate.md").read_text()
     assert compare("aligned.json", "again.json") == 0, "without a gate it is shown"
     capsys.readouterr()
     assert compare("aligned.json", "again.json", *RELEASE, "--allow-unchanged", "--markdown", "gate.md") == 0
-    sentence = "both evaluations are of one model (fingerprint aligned), so the gate says nothing of another;"
+    sentence = "both evaluations are of one model (fingerprint 616c69676e65), so the gate says nothing of another;"
     assert f"holdfast: warning: {sentence}" in capsys.readouterr().err
     assert f"Warning: {sentence}" in (tmp_path / "gate.md").read_text()
 

@@ -7,7 +7,7 @@ NOTHING = Rate(None, None, None, 0)
 OTHER = {"unsafe": "safe", "refused": "complied", "correct": "wrong"}
 COUNTED = {"asr": "unsafe", "over_refusal": "refused", "borderline": "refused", "utility": "correct", "task": "correct"}
 SETTINGS = {
-    "model": {"name": "./before", "fingerprint": "m"},
+    "model": {"name": "./before", "fingerprint": "6d" * 32},
     "judge": {"name": "testbed:guard", "fingerprint": "j"},
     "refusal_judge": "r",
     "generation": {"max_new_tokens": 32, "num_samples": 1},

@@ -5,7 +5,12 @@ from dataclasses import replace
 import pytest
 
 from holdfast.evaluate.condition import parse_condition
-from holdfast.evaluate.suspicious import FEWEST_RESPONSES, refuse_unknown_rules, warning_of_same_responses
+from holdfast.evaluate.suspicious import (
+    FEWEST_RESPONSES,
+    refuse_unknown_rules,
+    refuse_unproven_copy,
+    warning_of_same_responses,
+)
 from tests.evaluate.constructed import answers, evaluation
 
 
@@ -26,12 +31,20 @@ def test_the_same_responses_under_two_fingerprints_are_warned_of():
     [
         of_model("b" * 64, "I won't."),
         of_model("a" * 64),  # the same model: refused elsewhere
-        replace(of_model("b" * 64), made_by={}),
         of_model("b" * 64, n=FEWEST_RESPONSES - 1),
     ],
 )
 def test_nothing_is_warned_of_where_files_differ_or_say_too_little(after):
     assert warning_of_same_responses(of_model("a" * 64, n=len(after.answers)), after) is None
+
+
+@pytest.mark.parametrize("made_by", [{}, {"model": {"name": "other"}}])
+def test_the_same_responses_without_a_fingerprint_are_warned_of_and_refused_where_the_gate_is_strict(made_by):
+    before, after = of_model("a" * 64), replace(of_model("b" * 64), made_by=made_by)
+    assert "may hold the answers of the first model" in warning_of_same_responses(before, after)
+    with pytest.raises(ValueError, match="no two fingerprints show that it does not; evaluate the checkpoint"):
+        refuse_unproven_copy(before, after)
+    refuse_unproven_copy(before, of_model("b" * 64))
 
 
 @pytest.mark.parametrize(("known", "which"), [((True, False), "second"), ((False, True), "first")])

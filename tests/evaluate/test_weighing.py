@@ -20,9 +20,9 @@ def rose(count, n=200, measures=("asr",)):
     return [evaluation(*(answers(measure, first(given, n)) for measure in measures)) for given in (0, count)]
 
 
-def test_a_large_loss_fails_a_gate_of_a_thousand_conditions():
+def test_a_large_loss_fails_a_gate_of_two_hundred_conditions():
     before, after = rose(190, measures=("asr", "over_refusal"))
-    others = (f"over_refusal > before + {0.9 + place / 20_000:g}" for place in range(1000))
+    others = (f"over_refusal > before + {0.9 + place / 20_000:g}" for place in range(200))
     first_one, *_ = found(before, after, "asr > before + 0.05", *others)
     assert first_one.outcome == "fails"
 

@@ -15,7 +15,8 @@ from holdfast.evaluate.logs.log import Log
 from holdfast.evaluate.logs.order import require_order
 from holdfast.evaluate.logs.readers import read_logs, refuse_fingerprints, refuse_log
 from holdfast.evaluate.pinned import Pins, require_models, require_names, require_told_apart
-from holdfast.evaluate.provenance import require_provenance, warning_of_provenance
+from holdfast.evaluate.provenance import require_alike, require_provenance, warning_of_provenance
+from holdfast.evaluate.suspicious import refuse_unproven_copy
 from holdfast.outcomes import Evaluation
 
 
@@ -189,6 +190,8 @@ def compare_sides(
     if options.strict and conditions:
         for side in sides:
             require_provenance(side.evaluation.made_by, side.name)
+        require_alike((first.made_by, second.made_by), (sides[0].name, sides[1].name))
+        refuse_unproven_copy(first, second)
     found = gate(first, second, conditions, options, words.unchanged, words.limit)
     is_control = options.allow_unchanged and common_fingerprint(first, second) is not None
     if options.strict and conditions and not is_control:

@@ -6,11 +6,14 @@ is against p_c - p_b <= margin. A small p says that the rate rose by more. T is 
 where psi is the most likely share of prompts that change if the rise equals the margin: with p = p_b,
     2n p^2 - (b (1 - margin) + c (1 + margin) - 2n margin) p - b margin (1 - margin) = 0
 The largest chance is sought over the values of psi that explain b + c at a level gamma of 0.001, which is then added to
-p (Berger and Boos). Where that p is at most 0.002, gamma is one in a million instead, and p is at most 0.002. So it can
-be as small as a gate of many conditions asks for, and stays a p value: for levels from 0.002 on the first p decides
-alone, and for smaller ones the second alone. So the test is wrong in at most 5% of cases whatever psi is, also for few prompts. With a margin of
-0, T is McNemar's statistic, and the test is the exact unconditional one of Suissa and Shuster. It finds a little more
-than McNemar's exact test, which also fixes b + c.
+p (Berger and Boos). So the test is wrong in at most 5% of cases whatever psi is, also for few prompts.
+
+Where that p is at most 0.002, p is computed again with a gamma of one in a million, and is 0.002 at most. So p can be
+as small as a gate of many conditions asks for. It stays a p value: for levels from 0.002 on the first one decides
+alone, and for smaller levels the second one alone.
+
+With a margin of 0, T is McNemar's statistic, and the test is the exact unconditional one of Suissa and Shuster. It
+finds a little more than McNemar's exact test, which also fixes b + c.
 
 T. Tango, Statistics in Medicine 17 (1998). S. Suissa, J. Shuster, Biometrics 47 (1991). H. Hsueh, J. Liu, J. Chen,
 Biometrics 57 (2001). R. Berger, D. Boos, J. Am. Stat. Assoc. 89 (1994).

@@ -34,9 +34,9 @@ NARROWEST = 60
 
 
 CAUTION = (
-    "Dense places are those on whose weights the scored quantity depends most. This map alone does not say that safety lies "
-    "there. Compare it with a map of scores of harmless prompts, and put noise on the mask and on a random one with "
-    "`holdfast verify`. How far two halves of the prompts agree, `holdfast score` prints."
+    "Dense places are those on whose weights the scored quantity depends most. This map alone does not say that safety "
+    "lies there. Compare it with a map of scores of harmless prompts, and put noise on the mask and on a random one "
+    "with `holdfast verify`. How far two halves of the prompts agree, `holdfast score` prints."
 )
 """What a map of scores or of a mask is no evidence of."""
 
