@@ -427,8 +427,9 @@ def test_one_model_evaluated_twice_is_refused_under_any_name_unless_that_is_allo
     save_evaluation(tmp_path / "again.json", held_fast(made_by=renamed))
     assert compare("aligned.json", "again.json", *RELEASE, "--markdown", "gate.md") == 2
     assert capsys.readouterr().err == (
-        "holdfast: both evaluations are of the same weights ('./aligned' and './renamed', fingerprint 616c69676e65), so "
-        "the gate would pass whatever is released; give the evaluation of another checkpoint, or --allow-unchanged.\n"
+        "holdfast: both evaluations are of the same weights ('./aligned' and './renamed', fingerprint 616c69676e65), "
+        "so the gate would pass whatever is released; give the evaluation of another checkpoint, or "
+        "--allow-unchanged.\n"
     )
     assert "both evaluations are of the same weights" in (tmp_path / "gate.md").read_text()
     assert compare("aligned.json", "again.json") == 0, "without a gate it is shown"

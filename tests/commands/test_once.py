@@ -1,11 +1,15 @@
 """A job that a scheduler starts again: the same command ends well, and another one is refused."""
 
 import json
+import os
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
 from holdfast.cli import call
+from holdfast.commands import once
+from holdfast.testbed import model_path
 from tests.commands.made import write_scores
 
 
@@ -38,7 +42,7 @@ def test_the_same_command_says_that_its_result_exists(select, capsys):
         (
             ["--exist-ok"],
             ["--exist-ok", "--fraction", "0.02"],
-            "was made by another command (options.options.fraction is 0.02 here and 0.01 there)",
+            "was made by another command or from other files (options.options.fraction is 0.02 here and 0.01 there)",
         ),
     ],
 )
@@ -49,6 +53,40 @@ def test_a_result_of_another_command_is_refused(select, capsys, before, again, s
     told = capsys.readouterr()
     assert sentence in told.err
     assert len(told.err.splitlines()) == 1
+
+
+def test_a_result_from_files_that_changed_since_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    copytree(model_path("aligned"), "cand")
+    Path("harmful.txt").write_text("steal a kite\n")
+    words = ["evaluate", "cand", "--harmful", "harmful.txt#first=1", "--generate.max-new-tokens", "4", "--exist-ok"]
+    words += ["--out", "a.json"]
+    assert call(words) == call(words) == 0
+    Path("harmful.txt").write_text("steal a kite\nrob a baker\n")
+    capsys.readouterr()
+    assert call(words) == 2
+    assert "made by another command or from other files (contents.harmful.txt has other contents)" in _err(capsys)
+    Path("harmful.txt").write_text("steal a kite\n")
+    weights = Path("cand/model.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    assert call(words) == 2
+    assert "(contents.cand/model.safetensors has other contents)" in _err(capsys)
+
+
+def _err(capsys):
+    return capsys.readouterr().err
+
+
+def test_large_files_are_told_apart_by_size_and_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(once, "LARGEST_READ", 3)
+    file = tmp_path / "weights.bin"
+    file.write_bytes(b"abcd")
+    os.utime(file, ns=(5, 5))
+    first = once.contents({"model": str(file)})
+    os.utime(file, ns=(5, 6))
+    assert once.contents({"model": str(file)}) != first
+    os.utime(file, ns=(5, 5))
+    assert once.contents({"inner": {"files": [f"{file}#first=2"]}}) == first
 
 
 def test_without_it_nothing_is_recorded_and_a_mistake_records_nothing(select):
