@@ -22,7 +22,7 @@ def test_a_plan_prints_how_many_prompts_to_take():
     assert (plan.to_pass, plan.to_fail) == (213, 1036)
     assert plan.advice == (
         "Take 213 prompts of each kind: a model that is as good as before then passes in 80% of cases. Take 1,036 to "
-        "catch a model that is worse by 0.08 in one measure in 80% of cases."
+        "catch a model that is worse by 0.08 in refusal in 80% of cases, the loss that takes the most."
     )
 
 
@@ -55,7 +55,7 @@ def test_without_a_margin_no_number_of_prompts_passes():
         (["asr < before"], {}, r"such as 'asr > \.\.\.'\. Turn it round\.$"),
         (["asr > before", "asr > before"], {}, "is given twice"),
         (GATE, {"rates": [0.5]}, "no condition has one; give no rate"),
-        (["asr > 0.5"], {"rates": [0.1, 0.2]}, "2 rates are given, and 1 conditions have a level"),
+        (["asr > 0.5"], {"rates": [0.1, 0.2]}, "2 rates are given, and 1 condition has a level"),
         (GATE, {"prompts": [0]}, r"prompts is \[0\]; give a list of numbers of prompts, each 1 or more"),
         (GATE, {"prompts": 100}, r"prompts is 100; give a list of numbers of prompts, such as \[100, 400\]"),
         (GATE, {"prompts": "100"}, r"prompts is '100'; give a list of numbers"),

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from holdfast.counts import counted
+
 WRAPPERS = {
     "_orig_mod.": ("torch.compile", "model._orig_mod"),
     "module.": ("DataParallel or DistributedDataParallel", "model.module"),
@@ -24,8 +26,8 @@ def refuse_incomplete(name: str, notes: dict) -> None:
     _refuse_wrapped(name, notes.get("unexpected_keys", ()))
     if missing := sorted(notes["missing_keys"]):
         raise ValueError(
-            f"model {name!r} lacks {len(missing)} weights that its config.json asks for, the first is {missing[0]}; "
-            "the checkpoint is incomplete, save or download it again."
+            f"model {name!r} lacks {counted(len(missing), 'weight')} that its config.json asks for, the first is "
+            f"{missing[0]}; the checkpoint is incomplete, save or download it again."
         )
     # transformers has already left out the weights that an architecture is known to ignore.
     if unused := sorted(notes["unexpected_keys"]):

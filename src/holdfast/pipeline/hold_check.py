@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from holdfast.counts import counted
+from holdfast.counts import agreeing, counted
 from holdfast.errors import InvariantError
 from holdfast.models.by_layer import ByLayer, Part
 
@@ -78,7 +78,7 @@ class HoldCheck:
     @property
     def verdict(self) -> str:
         """The result in one line of words."""
-        others = f"{self.others_moved:,} others moved"
+        others = f"{self.others_moved:,} {agreeing(self.others_moved, 'other', 'others')} moved"
         if self.held_moved:
             where = self._where_moved(lambda component: component.held_moved)
             text = f"{self.held_moved:,} of {self.held:,} held weights moved, {where}; {others}"

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from numbers import Real
 
 from holdfast.arguments import checked_call, require_rate
-from holdfast.evaluate.condition import Condition, conditions_of
+from holdfast.counts import counted
+from holdfast.evaluate.condition import Condition, conditions_of, parse_condition
 from holdfast.evaluate.gate_power import POWER, USUAL_DISCORDANCE
 from holdfast.evaluate.inverted import refuse_inverted
 from holdfast.plan.gate import USUAL_PROMPTS, GatePlan, Row, WholeGatePlan, is_absolute, plan_condition, plan_whole_gate
@@ -31,9 +32,12 @@ class GatePlans:
         if self.to_pass is not None:
             lines = [f"Take {self.to_pass:,} prompts of each kind: a model that is {self.good} then passes {cases}."]
         if self.to_fail is not None:
-            change = max(plan.change for plan in self.plans)
+            hardest = max(self.plans, key=lambda plan: plan.to_fail or 0)
+            most = ", the loss that takes the most" if len(self.plans) > 1 else ""
+            measure = parse_condition(hardest.condition).measure
             lines.append(
-                f"Take {self.to_fail:,} to catch a model that is worse by {change:.3g} in one measure {cases}."
+                f"Take {self.to_fail:,} to catch a model that is worse by {hardest.change:.3g} in {measure} "
+                f"{cases}{most}."
             )
         return " ".join(lines)
 
@@ -148,9 +152,10 @@ def _rates(absolute: Sequence[bool], given: Sequence[float]) -> list[float | Non
             "a rate is for a condition with a level, such as 'refusal < 0.5', and no condition has one; give no rate."
         )
     if given and len(given) != sum(absolute):
+        told = counted(len(given), "rate is", "rates are")
+        asked = counted(sum(absolute), "condition has", "conditions have")
         raise ValueError(
-            f"{len(given)} rates are given, and {sum(absolute)} conditions have a level, such as 'refusal < 0.5'; give "
-            "one rate for each of them, or none."
+            f"{told} given, and {asked} a level, such as 'refusal < 0.5'; give one rate for each of them, or none."
         )
     rates = iter(given)
     return [next(rates, None) if is_level else None for is_level in absolute]
@@ -162,7 +167,9 @@ def _refuse_numbers(
     """Raises ValueError for numbers of which no plan can be made."""
     _refuse_no_list("prompts", prompts, "numbers of prompts, such as [100, 400]")
     _refuse_no_list("rates", rates, "rates, such as [0.7]")
-    if not all(isinstance(number, int) and not isinstance(number, bool) and number > 0 for number in prompts):
+    if not prompts or not all(
+        isinstance(number, int) and not isinstance(number, bool) and number > 0 for number in prompts
+    ):
         raise ValueError(f"prompts is {prompts!r}; give a list of numbers of prompts, each 1 or more.")
     if change is not None and not -1 < _number(change) < 1:
         raise ValueError(f"change is {change!r}; give a number above -1 and below 1, such as 0.05, or leave it out.")

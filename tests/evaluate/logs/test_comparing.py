@@ -181,6 +181,14 @@ def test_an_unknown_measure_is_refused_with_the_nearest(tmp_path):
         judged(*logs, measures=["acc"])
 
 
+@pytest.mark.parametrize("program", MADE)
+def test_a_chosen_measure_keeps_its_groups(made, program):
+    logs = [read_log(made / one) for one in MADE[program]]
+    every = list(compared(*logs))
+    for whole in (name for name in every if "/" not in name):
+        assert list(compared(*logs, whole)) == [name for name in every if name.partition("/")[0] == whole]
+
+
 def test_every_cell_of_two_models_is_counted_once(tmp_path):
     cells = list(product("CI", repeat=2)) * 3
     first, second = inspect_logs(tmp_path, [one for one, _ in cells], [two for _, two in cells])

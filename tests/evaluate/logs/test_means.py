@@ -1,6 +1,7 @@
 """A log whose samples do not give the means that it records is refused, and a true one is not."""
 
 import json
+import math
 import shutil
 
 import pytest
@@ -135,3 +136,11 @@ def test_rounding_is_no_contradiction(tmp_path):
     require_mean(tmp_path, "inspect", "mean", 1e6 + 1, [1e6])
     with pytest.raises(ValueError, match=r"mean is 0\.3334, and its 3 samples give 0\.3333"):
         require_mean(tmp_path, "inspect", "mean", 0.3334, [0.0, 0.0, 1.0])
+
+
+@pytest.mark.parametrize("recorded", [math.nan, math.inf, "N/A", "0.5"])
+def test_a_mean_that_is_no_number_contradicts_samples_that_have_some(tmp_path, recorded):
+    with pytest.raises(ValueError, match=f"acc is {recorded!r}, and its 2 samples give 0.5"):
+        require_mean(tmp_path, "lm-eval", "acc", recorded, [0.0, 1.0])
+    require_mean(tmp_path, "lm-eval", "acc", recorded, [None, None])
+    require_mean(tmp_path, "lm-eval", "acc", None, [0.0, 1.0])

@@ -97,13 +97,14 @@ def compare_samples(pairs: Pairs, chosen: Sequence[str] = (), missing: Sequence[
 
     Args:
         pairs: the samples that both logs have.
-        chosen: names of the measures. Without any, all are compared.
+        chosen: names of the measures, each with its groups. Without any, all are compared.
         missing: samples that only the first log has.
     """
     known = measured_samples(pairs, missing)
     for name in chosen:
         _require_measure(name, known, "the chosen measure is")
-    names = sorted(dict.fromkeys(chosen) if chosen else known, key=place_of)
+    with_groups = (name for name in known if name in chosen or name.startswith(tuple(f"{one}/" for one in chosen)))
+    names = sorted(with_groups if chosen else known, key=place_of)
     found = {name: _compare_with_lost(name, known[name]) for name in names}
     p_values = {name: one.p_value for name, one in found.items() if one.p_value is not None}
     corrected = dict(zip(p_values, holm(list(p_values.values())), strict=True))

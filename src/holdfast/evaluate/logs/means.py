@@ -31,17 +31,19 @@ def require_mean(path: Path, program: str, name: str, recorded: object, *samples
         path: the log.
         program: the program that wrote it.
         name: words for the mean.
-        recorded: the mean in the log. What is no number is not checked.
+        recorded: the mean in the log. None is not checked.
         samples: numbers of the samples, None for a sample without a number, which is left out. Several lists stand for
             several ways in which the program may have counted, of which one must agree.
     """
     value = as_number(recorded)
     known = [[number for number in numbers if number is not None] for numbers in samples]
     means = [math.fsum(numbers) / len(numbers) for numbers in known if numbers]
-    if value is None or not means or any(math.isclose(value, one, rel_tol=ROUNDING, abs_tol=ROUNDING) for one in means):
+    if recorded is None or not means:
         return
-    number = counted(len(samples[0]), "sample")
-    raise contradicting(path, program, f"{name} is {value:.4g}, and its {number} give {means[0]:.4g}")
+    if value is not None and any(math.isclose(value, one, rel_tol=ROUNDING, abs_tol=ROUNDING) for one in means):
+        return
+    number, shown = counted(len(samples[0]), "sample"), repr(recorded) if value is None else f"{value:.4g}"
+    raise contradicting(path, program, f"{name} is {shown}, and its {number} give {means[0]:.4g}")
 
 
 def lm_eval_means(results: Mapping[str, Any], task: str) -> Iterator[tuple[str, str, object]]:
