@@ -2,7 +2,7 @@
 
 Measured: on the built-in aligned model, the IoU of the top 1% of two halves of harmful prompts that share none, and the
 rank correlation of all their scores, from 8 prompts in each half to 2,048. The prompts are the world's, drawn as the
-calibration set is, verbs that alignment saw; responses of one token, as in the demo. Two orders of the prompts.
+calibration set is, verbs that alignment saw; responses of one token. Two orders of the prompts.
 Against: chance's p / (2 - p).
 Bar: none; the size from which doubling adds less than 0.02 of IoU is a finding for the docs.
 OUT/figures.json, committed as `convergence_results/figures.json`, holds what the page is written from.
@@ -98,8 +98,8 @@ def page(found: Found | None = None) -> str:
     return f"""# Convergence on the built-in aligned model: with how many prompts does the selection stop changing?
 
 `benchmarks/convergence.py` makes this table on `testbed:aligned`, a model of a million weights, with the objective
-`judge_gradient`. The result tests the machinery and is no evidence about larger models. Random masks of this size
-have an IoU of {random_iou:.4f}.
+`judge_gradient` on responses of one token. The result tests the machinery and is no evidence about larger models. Random
+masks of this size have an IoU of {random_iou:.4f}.
 
 | prompts in each half | IoU of top 1% | rank correlation |
 | --- | --- | --- |

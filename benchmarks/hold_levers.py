@@ -183,8 +183,7 @@ task is learned as well as without a hold. The demo uses both.
 
 **The weakest point.** This is one seed: one model, one order of the examples, one random mask of each share. The
 intervals are over prompts, and say nothing about other seeds. The rate and the objective were chosen on the same
-prompts. The refusals whose likelihood makes the scores are worded as the model's own refusals are. The scores by judge
-gradient were made with an earlier training of the guard, whose later one judges all answers.
+prompts. The refusals whose likelihood makes the scores are worded as the model's own refusals are.
 """
 
 

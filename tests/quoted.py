@@ -198,7 +198,7 @@ def _claims() -> Iterator[Quote]:
     yield Quote(CLAIMS, gate, "0.057", text(GATE, r"the more frequent one: at most (0\.\d+) of the draws"))
     yield Quote(CLAIMS, gate, "0.05", text(GATE, r"exact chance is at most (0\.\d+)\."))
     held, chosen = "| On the built-in model the objective of the scores decides", "docs/results/hold_levers.md"
-    likelihood, judge = ("0.742", "0.685", "0.792"), ("0.543", "0.482", "0.603")
+    likelihood, judge = ("0.742", "0.685", "0.792"), ("0.586", "0.525", "0.645")
     for weights, numbers in (("refusal likelihood", likelihood), ("judge gradient", judge)):
         for part, number in enumerate(numbers):
             row = f"0.0015 | top 1%, {weights}"
