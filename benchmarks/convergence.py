@@ -98,8 +98,8 @@ def page(found: Found | None = None) -> str:
     return f"""# Convergence on the built-in aligned model: with how many prompts does the selection stop changing?
 
 `benchmarks/convergence.py` makes this table on `testbed:aligned`, a model of a million weights, with the objective
-`judge_gradient` on responses of one token. The result tests the machinery and is no evidence about larger models. Random
-masks of this size have an IoU of {random_iou:.4f}.
+`judge_gradient` on responses of one token. The result tests the machinery and is no evidence about larger models.
+Random masks of this size have an IoU of {random_iou:.4f}.
 
 | prompts in each half | IoU of top 1% | rank correlation |
 | --- | --- | --- |
