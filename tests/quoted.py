@@ -106,7 +106,7 @@ def _readme() -> Iterator[Quote]:
     yield from _own_rates("README.md", line, {"random | 0.001 | 0.01": ("0.96", "0.24")})
     yield Quote("README.md", line, "0.04", _set("top | 0.001 | 0.003", OVER))
     yield from _own_rates("README.md", line, {"lora | 0.001 | 0.01": ("0.97", "0.16")})
-    line = "| those weights also refuse harmful prompts of another wording"
+    line = "| a model with those weights trained also refuses harmful prompts"
     yield from _other_wording("README.md", line)
     line = "| SET leaves over-refusal as it was"
     yield Quote("README.md", line, "0.02", _real("published model", "refuses borderline"))
@@ -299,7 +299,7 @@ def _claims() -> Iterator[Quote]:
     })  # fmt: skip
     yield Quote(CLAIMS, learned, "0.51", text(REAL, r"they learned far less well \((0\.\d+) and"))
     yield Quote(CLAIMS, learned, "0.19", _set("random", "JailbreakBench"))
-    worded = "| They refuse harmful prompts of another wording"
+    worded = "| A model with these weights trained refuses harmful prompts"
     yield from _other_wording(CLAIMS, worded)
     yield Quote(CLAIMS, "| SET leaves over-refusal", "0.02", _real("published model", "refuses borderline"))
     yield Quote(CLAIMS, "| SET leaves over-refusal", "0.69", _real(TUNED, "refuses borderline"))
