@@ -127,6 +127,13 @@ for _group, _names in GROUPS.items():
         app.command(_path, name=_name, help=COMMANDS[_name], group=_group, sort_key=_place)
 
 
+USAGES = {
+    "evaluate": "Usage: holdfast evaluate --out PATH [OPTIONS] [MODEL]",
+    "init": "Usage: holdfast init [OPTIONS] [OUT]",
+}
+"""Usage of the commands whose argument may be left out, which cyclopts calls ARGS."""
+
+
 @app.meta.default
 def launch(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
@@ -237,6 +244,7 @@ def _prepare_help(arguments: Sequence[str]) -> None:
     if command.default_command is None:
         return  # a group of commands has no docstring of its own
     command.help = None  # shows the docstring in place of the one line from the list of commands
+    command.usage = USAGES.get(name)
     titles = {group.name for group in command.assemble_argument_collection(parse_docstring=False).groups}
     left_out = [title for title in RARE_NAMES if title in titles]
     words = name if inner is None else f"{name} {inner}"

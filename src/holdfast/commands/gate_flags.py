@@ -33,8 +33,8 @@ class GateFlags(Options):
     cannot fail, or if safety got worse and no condition looks at it, but with 1 if a condition failed. Ends with 3 if
     no condition is decided, also with --undecided."""
     allow_inverted: Annotated[bool, Parameter(negative=""), FINE] = False
-    """Accepts a condition that fails a gain, such as "refusal > before - 0.05", as a negative control needs it. Without
-    this option it is refused, because it passes a model that lost every refusal."""
+    """Accepts a condition that fails a better model, such as "refusal > before - 0.05", as a negative control needs it.
+    Without this option it is refused, because it passes a model that lost every refusal."""
     allow_mismatch: Annotated[bool, Parameter(negative=""), FINE] = False
     """Gates two logs of another program that differ in more than the model, such as in the temperature, or that share
     less than 90% of their samples. Without this option they are refused."""

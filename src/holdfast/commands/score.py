@@ -79,7 +79,7 @@ def score(
         Harmful prompts, with responses for refusal_likelihood. For utility: questions with answers. A file (text,
         JSONL, CSV, TSV, Parquet), FILE#prompt=COLUMN, testbed:NAME, or a name of `holdfast prompts list`.
     out
-        File for the scores (safetensors). Scores of two halves of the prompts and the responses go beside it.
+        File for the scores (safetensors). Beside it go the responses, and scores of two halves of the prompts.
     judge
         Judge of the model's responses. The objectives refusal_likelihood and utility read given responses and take no
         judge.

@@ -64,7 +64,7 @@ def select(
     utility
         Scores of the same model for the objective utility. safety_only needs them.
     like
-        Mask to match: random selects as many weights of every tensor as this mask does. Combines only with --seed.
+        Mask to match, for --selector random: it selects as many weights of every tensor. Goes with --seed alone.
     weights_of
         Model of the neurons. Writes a mask of their weights in place of a mask of neurons.
     parts

@@ -172,17 +172,18 @@ class NeuronOptions(Options):
     """Options of scoring neurons in place of weights."""
 
     unit: Literal["weight", "neuron"] = "weight"
-    """Unit to score. A neuron is one hidden unit of an MLP. With neuron, --method is one of:
+    """What gets a score: each weight, or each neuron, which is one hidden unit of an MLP. For neurons --method is:
 
     - integrated_gradients: share of the objective that is due to the neuron (the default)
-    - gradient_times_activation: one step of it, and far faster
+    - gradient_times_activation: integrated gradients in one step, and far faster
     - contrast: difference of its mean activation from that on the prompts --against
     - probe: weight in a linear probe that tells --prompts from --against
     - alpha_weighted: integrated gradients as in IRCAN's released code, which do not add up
     """
     against: str | None = None
     """Other prompts, as in --prompts. contrast and probe compare activations with theirs, such as harmless ones.
-    Attributions start from theirs in place of zero, one for each prompt: the question without its context."""
+    Attributions start from their activations and not from zero. Give one for each prompt, such as the question
+    without its context."""
     steps: int = Field(default=20, ge=1)
     """Steps of integrated gradients. More steps lower the completeness error that is printed."""
     rule: Literal["gauss_legendre", "left", "right", "midpoint"] = "gauss_legendre"
@@ -341,7 +342,7 @@ class VerifyOptions(Options):
 
     ratios: tuple[Annotated[float, Field(ge=0)], ...] = (0.38, 2.0, 4.0)
     """Strengths of the noise, in standard deviations of each weight's matrix. The paper uses 0.38. Larger values change
-    the model more. With none, nothing is verified."""
+    the model more. In a config, an empty list leaves the noise out."""
     draws: int = Field(default=5, ge=1)
     """Random draws of the noise at every strength. More draws narrow the intervals."""
     limit: int | None = Field(default=None, ge=1)
