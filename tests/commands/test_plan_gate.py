@@ -71,7 +71,7 @@ def test_the_first_line_says_how_many_for_the_whole_gate_and_equal_conditions_sh
     shown = capsys.readouterr().out
     assert shown.splitlines()[0] == (
         "Take 213 prompts of each kind: a model that is as good as before then passes in 80% of cases. Take 1,036 to "
-        "catch a model that is worse by 0.08 in one measure in 80% of cases."
+        "catch a model that is worse by 0.08 in refusal in 80% of cases, the loss that takes the most."
     )
     assert shown.count("share of cases in which the gate") == 1
     assert "refusal < before - 0.05, and over_refusal > before + 0.05: share of cases" in shown

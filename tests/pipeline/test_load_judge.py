@@ -49,7 +49,7 @@ def test_a_model_that_is_neither_is_refused_in_one_sentence(guard_folder):
 
 def test_a_classifier_without_its_head_is_refused(guard_folder):
     set_in_config(guard_folder, architectures=["LlamaForSequenceClassification"])
-    with pytest.raises(ValueError, match=r"lacks 1 weights that its config.json asks for, the first is score.weight"):
+    with pytest.raises(ValueError, match=r"lacks 1 weight that its config.json asks for, the first is score.weight"):
         load_judge(str(guard_folder))
 
 

@@ -37,7 +37,7 @@ class VerifiedFiles(Options):
     """The files to verify: a mask with its control, or a direction."""
 
     mask: Path | None = None
-    """File of `holdfast select`, whose weights get noise. Needed without --project-out."""
+    """File that `holdfast select` wrote. Its weights get noise."""
     project_out: Annotated[Path | None, STEERED] = None
     """In place of a mask: a file of `holdfast direction find`. Measures what the model does without that direction in
     its residual stream, beside as many random directions as --draws."""
