@@ -23,6 +23,7 @@ from holdfast.models.load import require_model_name
 from holdfast.models.paths import Place, by_layer, layer_and_path
 from holdfast.models.stored import StoredModel, StoredParameter, open_stored, stored_fingerprint
 from holdfast.notes import NOTE
+from holdfast.pipeline.beside_weights import warn_of_broken, warn_of_config
 from holdfast.pipeline.hold_check import Component, HoldCheck, MovedEntry, OnlyMaskCheck
 from holdfast.progress import Progress, silent
 from holdfast.select.neurons import neuron_weights
@@ -117,6 +118,7 @@ def _opened(
     chosen = neuron_weights(start.model, chosen)
     _require_masked(chosen, tuned, start)
     _require_base(chosen, start, tuned, progress)
+    warn_of_config(start, tuned)
     return chosen, tuned, start
 
 
@@ -127,6 +129,7 @@ def _compared(
     both = [name for name in start.parameters if _alike(start, tuned, name)]
     counts: dict[Place, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     moved: list[MovedEntry] = []
+    broken: dict[str, int] = defaultdict(int)
     for done, name in enumerate(both, start=1):
         count = counts[layer_and_path(name)]
         for run in _compare(start.parameters[name], tuned.parameters[name], mask.indices.get(name, EMPTY)):
@@ -139,7 +142,9 @@ def _compared(
             )
             count[:] = [total + number for total, number in zip(count, numbers, strict=True)]
             moved += run.moved(name, LISTED - len(moved), held=lists_held)
+            broken[name] += run.broken
         progress("comparing parameters", done, len(both))
+    warn_of_broken(broken)
     components = tuple(Component(*place, *counts[place]) for place in sorted(counts, key=by_layer))
     apart = sorted((start.parameters.keys() | tuned.parameters.keys()) - set(both))
     return components, tuple(moved), tuple(apart)
@@ -198,6 +203,11 @@ class _Run:
     differs: Bool[Tensor, " entries"]
     held: Int[Tensor, " held"]
     """Positions of held entries in the run."""
+
+    @property
+    def broken(self) -> int:
+        """Number of entries that are no finite number after, and were one before."""
+        return int((~torch.isfinite(self.after) & torch.isfinite(self.before)).sum())
 
     def moved(self, name: str, limit: int, *, held: bool) -> list[MovedEntry]:
         """Returns the first entries that differ: held ones, or those that are not held."""
