@@ -51,7 +51,7 @@ def test_what_verify_returned_has_a_page_that_says_what_came_out(tmp_path):
     ):
         save_page(tmp_path / "v.html", Verified(kept, (2.0,), (lost, lost), control), overwrite=True)
         page = (tmp_path / "v.html").read_text()
-        assert "<h1>Noise on the weights of ./before</h1>" in page
+        assert "<h1>Noise on the weights of ./<wbr>before</h1>" in page
         assert sentence in page
 
 

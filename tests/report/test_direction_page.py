@@ -29,7 +29,7 @@ def page_of(made_by=MADE_BY, file="d.safetensors"):
 
 def test_the_page_says_where_the_direction_lies_what_it_tells_apart_and_what_to_do_next():
     page = page_of()
-    assert "<h1>A direction in layer 7 of some/model</h1>" in page
+    assert "<h1>A direction in layer 7 of some/<wbr>model</h1>" in page
     assert "It points from harmless.txt to harmful.txt." in page
     assert "19 of 20 told apart (p 0.048 against shuffled labels)" in page
     test = "holdfast direction test some/model d.safetensors --positive OTHER.txt --negative OTHERS.txt"

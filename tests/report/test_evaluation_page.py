@@ -42,7 +42,7 @@ def made(name="some/model", **changes):
 
 def test_the_page_names_the_model_its_rates_and_the_file_of_each_prompt_set():
     page = render_evaluation_page(made(), EvaluationAbout("e.json", (("judge", "the refusal rules"),), ("beware",)))
-    assert "<h1>Evaluation of some/model</h1>" in page
+    assert "<h1>Evaluation of some/<wbr>model</h1>" in page
     harmless = "1 of 50 harmless prompts (0.02 [0.00, 0.10])"
     assert f"The model refuses 24 of 49 harmful prompts (0.50 [0.36, 0.64]) and {harmless}." in page
     assert "<caption>Harmful prompts: mine.txt (50)</caption>" in page

@@ -54,6 +54,8 @@ MAIN_MEASURES = (
 """Measures of SET and SPA whose figures are always in sight. The page folds the others."""
 BREAKABLE = re.compile(r"[-/?]")
 """Characters of a word behind which some browsers break a line."""
+OPTION = re.compile(r"(--[a-z][a-z.-]+)")
+"""An option of a command within a sentence."""
 LONG_WORD = 30
 """Number of characters from which on a word of a command may be wider than a phone."""
 SHOWN_CHARACTERS = 4000
@@ -79,6 +81,7 @@ def environment() -> Environment:
     made.globals |= {"colours": COLOURS, "card": CARD}
     made.filters |= {"csv_link": csv_link, "file_stem": file_stem, "label_class": label_class}
     made.filters |= {"capitalize_first": capitalize_first, "with_code": with_code, "unbroken": unbroken}
+    made.filters |= {"with_breaks": with_breaks}
     return made
 
 
@@ -86,11 +89,23 @@ def with_code(text: str) -> Markup:
     """Escapes a sentence, and sets what stands between backticks as code."""
     parts = text.split("`")
     if len(parts) % 2 == 0:  # a single backtick, as in a file's name, means itself
-        return escape(text)
+        return _with_whole_options(text)
     code = Markup('<span class="code">{}</span>')
     return Markup("").join(
-        code.format(unbroken(part)) if place % 2 else escape(part) for place, part in enumerate(parts)
+        code.format(unbroken(part)) if place % 2 else _with_whole_options(part) for place, part in enumerate(parts)
     )
+
+
+def _with_whole_options(text: str) -> Markup:
+    """Escapes a text, and keeps browsers from breaking a line within an option, such as --html."""
+    option = Markup('<span class="option">{}</span>')
+    parts = OPTION.split(text)
+    return Markup("").join(option.format(part) if place % 2 else escape(part) for place, part in enumerate(parts))
+
+
+def with_breaks(name: str) -> Markup:
+    """Escapes a name, and lets a line break behind each slash, so that it breaks within no word."""
+    return Markup("/<wbr>").join(map(escape, name.split("/")))
 
 
 def unbroken(command: str) -> Markup:
