@@ -1,5 +1,6 @@
 """`holdfast select`."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +12,8 @@ from holdfast.commands.masks import mask_json, mask_table, origin_table
 from holdfast.commands.once import ExistOk, Once
 from holdfast.endings import require_ending
 from holdfast.option_groups import METHOD, NEURONS
+from holdfast.outcomes import iou_words
+from holdfast.pipeline.halved import halves_overlap
 from holdfast.pipeline.masks import WeightsOf
 from holdfast.pipeline.masks import select as select_to_file
 from holdfast.select import RandomOptions, SetDifferenceOptions, ThresholdOptions, VotesOptions
@@ -83,9 +86,11 @@ def select(
     weights = WeightsOf(weights_of, parts) if weights_of else None
     mask = select_to_file(scores, selector, out, given=given, utility=utility, like=like, weights=weights)
     once.record()
+    halves = halves_overlap(scores, selector, given, utility)
+    agreement = "" if halves is None else f"Selected from two halves of the prompts: {iou_words(halves)}\n"
     show(
-        {**mask_json(mask, out), "selector": selector},
+        {**mask_json(mask, out), "selector": selector, "halves": halves and asdict(halves)},
         [mask_table(mask, out), origin_table(mask.made_by)],
         json,
-        note=f"Mask: {out}",
+        note=f"{agreement}Mask: {out}",
     )

@@ -84,9 +84,13 @@ def select_as_shared(
     scores: Path, selector: str, out: Path, *, shared: Mapping[str, object], utility: Path | None
 ) -> Mask:
     """Writes a mask with options that several selectors share. Each selector gets the options that it knows."""
-    chosen = SELECTORS[selector]
-    given = {name: value for name, value in shared.items() if name in chosen.options.model_fields}
-    return select(scores, selector, out, given=given, utility=utility if chosen.needs_utility else None)
+    needed = utility if SELECTORS[selector].needs_utility else None
+    return select(scores, selector, out, given=known_options(selector, shared), utility=needed)
+
+
+def known_options(selector: str, shared: Mapping[str, object]) -> dict[str, object]:
+    """Returns those of the shared options that a selector knows."""
+    return {name: value for name, value in shared.items() if name in SELECTORS[selector].options.model_fields}
 
 
 def combine_masks(

@@ -122,6 +122,8 @@ class Selection:
     stability: Stability | None = None
     convergence: tuple[Point, ...] = ()
     safety_only: "Selection | None" = None
+    iou_with_top: float | None = None
+    """IoU of the safety-only weights with the top weights. None for other selections."""
 
 
 @dataclass(frozen=True)

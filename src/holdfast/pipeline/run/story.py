@@ -17,6 +17,8 @@ from holdfast.models.load import load_model
 from holdfast.models.sites import list_sites
 from holdfast.objective.registry import OBJECTIVES, names
 from holdfast.outcomes import Evaluation
+from holdfast.pipeline.halved import halves_overlap
+from holdfast.pipeline.masks import known_options
 from holdfast.pipeline.run.config import RunConfig
 from holdfast.pipeline.run.layout import arms_in, masks_of, noise_paths, start_file
 from holdfast.pipeline.scoring_files import convergence_of, files_of
@@ -80,8 +82,20 @@ def locate_section(config: RunConfig, model: str, folder: Path) -> JsonObject:
             "by_component": component_rows(safety_only, scores, sites),
             "by_expert": expert_rows(safety_only, sites),
             "iou_with_top": safety_only.iou(top),
+            **_stability_of_safety_only(config, folder),
         }
     return section
+
+
+def _stability_of_safety_only(config: RunConfig, folder: Path) -> JsonObject:
+    """Compares the safety-only weights of two halves of the prompts. Empty where their files are too large."""
+    given = known_options(SAFETY_ONLY, {**config.select.model_dump(), "seed": config.seed})
+    found = halves_overlap(folder / "scores.safetensors", SAFETY_ONLY, given, folder / "utility.safetensors")
+    if found is None:
+        return {}
+    known = asdict(found)
+    names = ("iou", "random_iou", "iou_low", "iou_high", "random_iou_per_tensor")
+    return {"stability": {"rank_correlation": None, **{name: known[name] for name in names}}}
 
 
 def scored_responses(config: RunConfig, objective: object) -> dict[str, str]:
