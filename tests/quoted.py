@@ -112,6 +112,9 @@ def _readme() -> Iterator[Quote]:
     yield Quote("README.md", line, "0.02", _real("published model", "refuses borderline"))
     yield Quote("README.md", line, "0.69", _real(TUNED, "refuses borderline"))
 
+    again = "28% and 59% of harmful prompts after"
+    yield Quote("README.md", again, "28%", _percent(_preserved("spa | 1.0%")))
+    yield Quote("README.md", again, "59%", _percent(_in_other_task("spa | 1.0%")))
     for first, second, row in (("28%", "59%", "spa | 1.0%"), ("11%", "41%", "random | 1.0%")):
         yield Quote("README.md", "% of harmful prompts in two tasks", first, _percent(_preserved(row)))
         yield Quote("README.md", "% of harmful prompts in two tasks", second, _percent(_in_other_task(row)))
@@ -253,10 +256,10 @@ def _claims() -> Iterator[Quote]:
     for mask, number in (("safety_only", "26%"), ("random", "5%")):
         value = cell(REAL_MODELS, f"{mask} | 0.01 | 1", "perplexity", below="## Noise")
         yield Quote(CLAIMS, "| The safety-only weights carry refusals", number, value)
-    stable, objectives = "| A mask means the same with other prompts", "docs/results/objectives.md"
-    yield Quote(CLAIMS, stable, "0.095", cell(objectives, "policy_gradient | 32", "IoU of top 1%"))
-    yield Quote(CLAIMS, stable, "0.493", cell(objectives, "judge_gradient | 128", "IoU of top 1%"))
-    yield Quote(CLAIMS, stable, "0.0050", cell(objectives, "judge_gradient | 128", "random IoU"))
+    stable, converging = "| A mask means the same with other prompts", "docs/results/convergence.md"
+    for size, number in (("8", "0.104"), ("2,048", "0.620")):
+        yield Quote(CLAIMS, stable, number, cell(converging, size, "IoU of top 1%"))
+    yield Quote(CLAIMS, stable, "0.0050", text(converging, r"masks of this size have an IoU of (0\.\d+)\."))
     for name, number in (("esi", "0.88"), ("gradient_magnitude", "0.88"), ("snip", "0.87"), ("magnitude", "0.08"),
                          ("wanda", "0.20")):  # fmt: skip
         value = cell(BAKEOFF, f"{name}, judge gradient, top", "predicts (rank correlation)")
@@ -388,7 +391,7 @@ def _steering_of_claims() -> Iterator[Quote]:
 
 def _transplants_of_claims() -> Iterator[Quote]:
     """Quotes the effects of carried directions, and refusals of safe prompts along them."""
-    line, page = "| A direction of a small model steers", "docs/results/transplant.md"
+    line, page = "| A direction found in a small model steers", "docs/results/transplant.md"
     within, across = "## Qwen2.5-Coder-0.5B to 1.5B", "## SmolLM2-135M to Qwen2.5-Coder-0.5B, minimal pairs"
     own, mixed = "the target's own", "carried, by a map of harmful and harmless prompts, unlabelled"
     labels = "carried by a map of unlabelled prompts, from shuffled labels, 10 draws"
@@ -447,8 +450,8 @@ SHARES = r"(?<![\d.])(0\.1|0\.3|1)%"
 """Shares of the weights that a mask selects."""
 SETTINGS = {
     "README.md": (
-        SHARES, r"in 80% of cases", r"a rise of about 0\.5", r"1\.5 billion",
-        r"at most 5% of cases", r"95% intervals", r"one of 10%", r"Under LoRA select 10%",
+        SHARES, r"in 80% of( cases)?", r"a rise of about 0\.5", r"1\.5 billion",
+        r"at most 5%( of cases)?", r"95% intervals", r"one of 10%", r"Under LoRA hold 10%",
         r"\b\d{4}\.\d{5}\b", r"Python 3\.11 to 3\.13", r"Version 0\.1\.0", r"Apache-2\.0",
         r"(before|after) [-+] 0\.0[25]", r"--fraction 0\.01", r"safety.share[ =]0\.175", r"17\.5% of the examples",
         r"`--safety-share` is the share[^.]*\.", r"0\.175", r"because 0\.1 · ",

@@ -25,6 +25,15 @@ HERE = Path(__file__).parent
 RESULTS, WORDS, PAGE = HERE / "results", HERE / "real_models.md", HERE.parents[1] / "docs/results/real_models.md"
 SETS = {"refusal/jailbreakbench": "JailbreakBench", "refusal/harmbench_behaviors_text_all": "HarmBench"}
 
+CHANGED = {
+    "both_other": ("other harmful prompts", "those prompts' own"),
+    "shuffled": ("the same", "the same, each after another prompt"),
+    "other_prompts": ("other harmful prompts", "the same"),
+    "other_refusals": ("the same", "those of the other harmful prompts"),
+    "harmless": ("harmless prompts", "the same"),
+    "harmless_other": ("harmless prompts", "those of the other harmful prompts"),
+}
+"""Prompts and refusals of each mask that `wording.py` compares with the first."""
 MANY_TIMES = 10
 """Ratio of perplexities from which percents are hard to read."""
 Cell = Mapping
@@ -305,6 +314,18 @@ def correlations(rows: Sequence[Mapping], method: str) -> list[str]:
     ]
 
 
+def worded() -> str:
+    """Writes the IoU of masks whose prompts, refusals or both differ, in the mean over splits with its range."""
+    by_model = defaultdict(list)
+    for cell in load_cells("wording"):
+        by_model[cell["model"]].append(cell["compared"])
+    rows = []
+    for name, words in CHANGED.items():
+        found = [[one[name]["iou"] for one in splits] for splits in by_model.values()]
+        rows.append([*words, *(ranged(fmean(every), min(every), max(every)) for every in found)])
+    return markdown(["prompts", "refusals", *by_model], rows) if rows else "not run\n"
+
+
 def written() -> str:
     """Fills the tables into the words of the page."""
     tuned, noisy = ("weights", "share", "rate"), ("mask", "share", "ratio")
@@ -320,6 +341,7 @@ def written() -> str:
         "where": located(),
         "overlaps": overlapping(),
         "predict": predicted(),
+        "wording": worded(),
         "noise differences, safety-only": differences("noise", noisy, "safety_only", "random"),
     }
     text = WORDS.read_text()

@@ -172,7 +172,7 @@ def test_refused_questions_stand_beside_the_answer_on_safety_as_its_cost(stage, 
     report = over_refused(0, after, stage=stage)
     cost = shorts(report)[stage].cost
     if (stage, kind) == ("adapt", "holds"):  # the hold of the full report lost refusals
-        kind, words = "no-merit", "Refuses less: this says nothing"
+        kind, words = "no-merit", "Refuses less of everything, safe prompts too"
     assert (cost.kind, cost.words) == (kind, words)
     ends = {55: "[0.18, 0.29]", 12: "[0.03, 0.09]", 0: "[0.00, 0.02]"}[after]
     assert ("questions", "0.00 [0.00, 0.02]", f"{after / 240:.2f} {ends}") in cost.rows
@@ -190,7 +190,11 @@ def test_few_refused_safe_prompts_are_no_merit_of_a_hold_that_lost_refusals():
     report = over_refused(0, 0, stage="adapt")
     report["adapt"]["protected"]["not_refused"] = report["adapt"]["protected"]["asr"] = rate_json(rate(200, 240))
     lost = shorts(report)["adapt"]
-    assert (lost.answer, lost.cost.words, lost.cost.kind) == ("No", "Refuses less: this says nothing", "no-merit")
+    assert (lost.answer, lost.cost.words, lost.cost.kind) == (
+        "No",
+        "Refuses less of everything, safe prompts too",
+        "no-merit",
+    )
     assert not lost.cost.shown
 
 

@@ -191,7 +191,9 @@ def _unsteady(agreement: object, units: str) -> list[str]:
     iou = agreement.get("iou") if isinstance(agreement, Mapping) else None
     if not isinstance(iou, float) or iou >= AGREEING:
         return []
-    return [f"The halves have an IoU of {iou:.2f}: other prompts select other {units}. More prompts steady the mask."]
+    return [
+        f"The halves have an IoU of {iou:.2f}: other prompts select partly other {units}. More prompts steady the mask."
+    ]
 
 
 def _collected(

@@ -15,7 +15,11 @@ from holdfast.report.words import difference_lines
 from holdfast.spelling import joined
 
 RATIO = "Noise is in standard deviations of a weight's matrix. Each rate is the mean of its draws of noise."
-VERIFIED = {"specific": "specific to refusals", "not specific": "not specific to refusals", "not decided": "undecided"}
+VERIFIED = {
+    "specific": "the effect is specific to refusals",
+    "not specific": "the effect is not specific to refusals",
+    "not decided": "it is undecided whether the effect is specific to refusals",
+}
 """Words for the verdicts on whether an effect is specific to refusals."""
 ALPHA = 0.05
 
@@ -51,8 +55,8 @@ def _effect_row(effect: Effect) -> EffectRow:
 def lead(verified: Verified) -> str:
     """Says in a sentence or two whether the effect is specific, and in which measures mask and control differ."""
     verdicts = [(point.ratio, VERIFIED[found.verdict]) for point in verified.points if (found := point.specificity)]
-    parts = [f"{words} at noise {ratio:g}" for ratio, words in verdicts]
-    specific = [f"The effect on refusals is {joined(parts, 'and')}."] if parts else []
+    ratios = {words: [f"{ratio:g}" for ratio, other in verdicts if other == words] for _, words in verdicts}
+    specific = [f"At noise {joined(known, 'and')} {words}." for words, known in ratios.items()]
     return " ".join([*specific, _differences(verified)])
 
 

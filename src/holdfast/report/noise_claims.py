@@ -31,6 +31,8 @@ def noise_hurts(report: Report) -> Verdict:
         f"at one noise ratio, noise on top raises {name} more than noise on random and more than noise on bottom, with "
         "the whole interval of each difference above 0"
     )
+    if len(report.verify.noise_ratio) > 1:
+        bar += f" (the best of {len(report.verify.noise_ratio)} ratios, without a correction for their number)"
     words = BROKEN_COUNT if report.safety == "not_refused" and report.verify.coherence else ""
     bar += words
     short = words and BROKEN_SHORT
