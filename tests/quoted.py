@@ -224,9 +224,14 @@ def _claims() -> Iterator[Quote]:
         yield Quote(CLAIMS, held, number, value)
     at_one_percent = "| 1% does more than random 1%"
     yield from _own_rates(CLAIMS, at_one_percent, {
-        "top | 0.01 | 0.001": ("0.99", "0.02"), "random | 0.01 | 0.001": ("0.95", "0.17"),
-        "snip | 0.01 | 0.001": ("0.98", "0.02"),
+        "top | 0.01 | 0.001": ("0.98", "0.05"), "random | 0.01 | 0.001": ("0.96", "0.22"),
     })  # fmt: skip
+    for column, numbers in (("harmful: top minus random", ("+0.02", "-0.02", "+0.06")),
+                            ("over-refusal: top minus random", ("-0.17", "-0.32", "-0.02"))):  # fmt: skip
+        for part, number in enumerate(numbers):
+            value = cell(REAL_MODELS, "0.01 | 0.001 | 3", column, below="Paired by prompt and seed", part=part)
+            yield Quote(CLAIMS, at_one_percent, number, value)
+    yield from _own_rates(CLAIMS, at_one_percent, {"snip | 0.01 | 0.001": ("0.98", "0.02")})
     yield Quote(CLAIMS, at_one_percent, "0.97", text(REAL, r"as well as selected ones \((0\.\d+) and"))
     selected = r"as selected ones \(0\.97 and (0\.\d+) of JailbreakBench"
     yield Quote(CLAIMS, at_one_percent, "0.95", text(REAL, selected))
@@ -298,7 +303,7 @@ def _claims() -> Iterator[Quote]:
     for part, number in enumerate(("-0.20", "-0.32", "-0.07")):
         yield Quote(CLAIMS, learned, number, _at_own_rates(part))
     yield from _own_rates(CLAIMS, learned, {
-        "lora | 0.001 | 0.01": ("0.97", "0.16"), "snip | 0.001 | 0.001": ("0.98", "0.07"),
+        "lora | 0.001 | 0.01": ("0.97", "0.16"), "snip | 0.001 | 0.001": ("0.97", "0.18"),
     })  # fmt: skip
     yield Quote(CLAIMS, learned, "0.51", text(REAL, r"they learned far less well \((0\.\d+) and"))
     yield Quote(CLAIMS, learned, "0.19", _set("random", "JailbreakBench"))
