@@ -74,6 +74,8 @@ def _real(arm: str, column: str) -> Value:
     return cell(REAL, arm, column, below="## What came out")
 
 
+PUBLISHED, ALIGNED = "SmolLM2-135M-Instruct", "the same after our alignment"
+OTHERS = "other harmful prompts | those prompts' own"
 TUNED, SET_TABLE = "SET, top 0.1%", "## SET"
 NEW, UNSAFE, OVER = "refuses harmful", "XSTest, unsafe", "over-refusal (XSTest, safe)"
 
@@ -95,6 +97,26 @@ def _other_wording(page: str, line: str) -> Iterator[Quote]:
     for row, numbers in (("top", ("0.15", "0.06", "0.34")), ("random", ("0.24", "0.17", "0.34"))):
         for part, number in enumerate(numbers):
             yield Quote(page, line, number, cell(REAL_MODELS, row, UNSAFE, below=SET_TABLE, part=part))
+
+
+def _worded(row: str, model: str) -> Value:
+    """Reads the IoU of a mask of other prompts or refusals with the first, in the mean over splits."""
+    return cell(REAL_MODELS, row, model, below="## Harm or wording?")
+
+
+def _shared(row: str) -> Value:
+    """Returns the share of the weights, in percent, that two masks of one size with this IoU have in common."""
+    iou = _worded(row, PUBLISHED)
+    return lambda: 100 * 2 * iou() / (1 + iou())
+
+
+def _of_wording() -> Iterator[Quote]:
+    line = "With our 128 lines it is"
+    yield Quote("README.md", line, "0.73", _worded(OTHERS, PUBLISHED))
+    yield Quote("README.md", line, "0.32", _worded(OTHERS, ALIGNED))
+    line = "other ones with their own refusals select"
+    yield Quote("README.md", line, "84%", _shared(OTHERS))
+    yield Quote("README.md", line, "69%", _shared("harmless prompts | the same"))
 
 
 def _readme() -> Iterator[Quote]:
@@ -119,19 +141,11 @@ def _readme() -> Iterator[Quote]:
         yield Quote("README.md", "% of harmful prompts in two tasks", first, _percent(_preserved(row)))
         yield Quote("README.md", "% of harmful prompts in two tasks", second, _percent(_in_other_task(row)))
     yield Quote("README.md", "% of harmful prompts in two tasks", "99%", _percent(_preserved("mixed")))
-    for percent, part in (("68%", 0), ("81%", 3)):
-        yield Quote("README.md", "select 68% of the same weights", percent, _percent(_shared(part)))
     yield from _held("README.md", "| holding selected weights (SPA)")
     yield from _put_back("README.md", "| putting 0.1% of the weights back")
     mixed = "| mixing the refusals that aligned a model"
     yield Quote("README.md", mixed, "0.99", _preserved("mixed"))
     yield from _price_of_mixing("README.md", mixed, ("0.66", "0.79", "0.67"), ("0.85", "0.80", "0.78"))
-
-
-def _shared(part: int) -> Value:
-    """Returns the share of a mask that another of its size has too, from their IoU in the guide for researchers."""
-    iou = cell("docs/how-to/research.md", "the script", "what it prints", part=part)
-    return lambda: 2 * iou() / (1 + iou())
 
 
 def _in_other_task(row: str) -> Value:
@@ -265,6 +279,9 @@ def _claims() -> Iterator[Quote]:
     for size, number in (("8", "0.104"), ("2,048", "0.620")):
         yield Quote(CLAIMS, stable, number, cell(converging, size, "IoU of top 1%"))
     yield Quote(CLAIMS, stable, "0.0050", text(converging, r"masks of this size have an IoU of (0\.\d+)\."))
+    for row, numbers in ((OTHERS, ("0.73", "0.32")), ("harmless prompts | the same", ("0.53", "0.21"))):
+        for model, number in zip((PUBLISHED, ALIGNED), numbers, strict=True):
+            yield Quote(CLAIMS, stable, number, _worded(row, model))
     for name, number in (("esi", "0.88"), ("gradient_magnitude", "0.88"), ("snip", "0.87"), ("magnitude", "0.08"),
                          ("wanda", "0.20")):  # fmt: skip
         value = cell(BAKEOFF, f"{name}, judge gradient, top", "predicts (rank correlation)")
@@ -448,7 +465,7 @@ def _average_of_claims() -> Iterator[Quote]:
 
 
 QUOTES = (
-    *_readme(), *_claims(), *_average_of_claims(), *_steering_of_claims(), *_transplants_of_claims(),
+    *_readme(), *_of_wording(), *_claims(), *_average_of_claims(), *_steering_of_claims(), *_transplants_of_claims(),
     *_languages_of_claims(), *_neurons_of_claims(),
 )  # fmt: skip
 SHARES = r"(?<![\d.])(0\.1|0\.3|1)%"
@@ -456,7 +473,7 @@ SHARES = r"(?<![\d.])(0\.1|0\.3|1)%"
 SETTINGS = {
     "README.md": (
         SHARES, r"in 80% of( cases)?", r"a rise of about 0\.5", r"1\.5 billion",
-        r"at most 5%( of cases)?", r"95% intervals", r"one of 10%", r"Under LoRA hold 10%",
+        r"most 5%( of cases)?", r"95% intervals", r"one of 10%", r"Under LoRA hold 10%",
         r"\b\d{4}\.\d{5}\b", r"Python 3\.11 to 3\.13", r"Version 0\.1\.0", r"Apache-2\.0",
         r"(before|after) [-+] 0\.0[25]", r"--fraction 0\.01", r"safety.share[ =]0\.175", r"17\.5% of the examples",
         r"`--safety-share` is the share[^.]*\.", r"0\.175", r"because 0\.1 · ",
