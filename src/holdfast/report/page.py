@@ -21,12 +21,13 @@ from holdfast.report.cut_off import cut_off_of
 from holdfast.report.distribution import Histogram, distribution_table, histogram
 from holdfast.report.downloads import csv_link, file_stem
 from holdfast.report.experts import SHOWN, ExpertMap, expert_map, expert_table
-from holdfast.report.figures import Curves, HeatMap, heat_map, noise_curves
+from holdfast.report.figures import Curves, HeatMap, heat_map
 from holdfast.report.folded import same_in_all, same_under_noise
 from holdfast.report.forests import Forest, forest
 from holdfast.report.in_short import bar_words, in_short
 from holdfast.report.left_out import left_out_words, uses_safety_only
 from holdfast.report.next_steps import next_steps
+from holdfast.report.noise_curves import noise_curves
 from holdfast.report.objective_words import score_words
 from holdfast.report.records import Component, Report, Selection
 from holdfast.report.repeats import SET_OF, repeats_of
