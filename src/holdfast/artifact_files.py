@@ -104,5 +104,9 @@ def explained(path: Path, kind: str) -> Iterator[None]:
     except KeyError as error:
         raise ValueError(f"{kind} file {str(path)!r} lacks {error}; {remedy(path, kind)}.") from error
     except (TypeError, AttributeError, MisfitError, json.JSONDecodeError) as error:
-        what = f"{kind} file {str(path)!r} is not as holdfast writes it: {str(error).removesuffix('.')}"
-        raise ValueError(f"{what}; {remedy(path, kind)}.") from error
+        # The words of other errors name functions of Python, which no reader of a file knows.
+        said = isinstance(error, MisfitError | json.JSONDecodeError)
+        reason = str(error).removesuffix(".") if said else "a part of it has another form"
+        raise ValueError(
+            f"{kind} file {str(path)!r} is not as holdfast writes it: {reason}; {remedy(path, kind)}."
+        ) from error

@@ -42,6 +42,7 @@ USUAL: dict[str, tuple[str, ...]] = {
     "output_dir": ("out",),
     "out": ("output_dir",),
     "method": ("selector",),
+    "html": ("out",),
     "answer": ("response",),
     "completion": ("response",),
     "question": ("prompt",),

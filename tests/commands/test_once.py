@@ -73,6 +73,14 @@ def test_a_result_from_files_that_changed_since_is_refused(tmp_path, monkeypatch
     assert "(contents.cand/model.safetensors has other contents)" in _err(capsys)
 
 
+@pytest.mark.parametrize("content", ["", "{}"])
+def test_a_result_that_was_changed_since_is_refused(select, capsys, content):
+    assert select("--exist-ok") == 0
+    Path("mask.safetensors").write_text(content)
+    assert select("--exist-ok") == 2
+    assert "'mask.safetensors' was changed since the command made it; move it away, so that it is" in _err(capsys)
+
+
 def _err(capsys):
     return capsys.readouterr().err
 

@@ -23,6 +23,11 @@ from tests.evaluate.constructed import aligned, held_fast, plainly_tuned
         ("perplexity < before", "perplexity falls"),
         ("kl/harmless < 0.1", "kl/harmless falls"),
         ("lm_eval/arc/acc_norm,none > before", "acc_norm,none rises"),
+        (
+            "refusal < before and p > 0.05",
+            "asks for a large p, and a clear loss has a small one, .* such as 'p < 0.05'",
+        ),
+        ("asr > 0.1 and p >= 0.05 and p < 0.5", "asks for a large p"),
         ("refusal.unscored < 5", r"refusal.unscored falls, .* such as 'refusal.unscored > ...'"),
     ],
 )

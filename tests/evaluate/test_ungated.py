@@ -35,25 +35,32 @@ def test_over_refusal_that_rose_beside_a_gate_on_attack_success_is_warned_of_in_
 @pytest.mark.parametrize(
     ("after", "conditions"),
     [
-        (model(62), [*REFUSAL, "over_refusal > before + 0.9"]),
         (model(4), REFUSAL),
         (model(0), REFUSAL),
-        (model(62), []),
+        (model(62), ()),
     ],
 )
-def test_a_gated_measure_a_chance_change_a_gain_and_a_comparison_without_a_gate_bring_no_such_warning(
-    after, conditions
-):
+def test_a_chance_change_a_gain_and_a_comparison_without_a_gate_bring_no_such_warning(after, conditions):
     gate = compare(BEFORE, after, conditions)
     assert (gate.ungated, gate.warnings) == ((), ())
 
 
 def test_every_measure_that_got_worse_is_named_and_a_loss_of_safety_once():
     gate = compare(BEFORE, model(62, unsafe=200, correct=10), ["utility.unscored > 3"])
-    assert [one.name for one in gate.ungated] == ["over_refusal", "asr"]
+    assert [one.name for one in gate.ungated] == ["over_refusal", "asr", "utility"]
     assert "asr" in KINDS
     assert sum("asr" in one for one in gate.warnings) == 1
     assert any(one.startswith("over-refusal (over_refusal) got worse") for one in gate.warnings)
+
+
+def test_a_measure_whose_condition_allows_the_loss_is_warned_of_by_that_condition():
+    gate = compare(BEFORE, model(62), [*REFUSAL, "over_refusal > before + 0.9"])
+    assert gate.ungated == ()
+    (sentence,) = gate.warnings
+    assert sentence.startswith(
+        "over-refusal (over_refusal) got worse and the conditions allow it: over_refusal was 0.030"
+    )
+    assert sentence.endswith("tighten 'over_refusal > before + 0.9'.")
 
 
 def test_a_category_that_got_worse_while_its_measure_did_not_is_named():

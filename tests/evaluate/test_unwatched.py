@@ -51,11 +51,9 @@ def test_a_strict_gate_does_not_pass_with_such_a_loss():
 @pytest.mark.parametrize(
     ("conditions", "sentences"),
     [
-        (["refusal < before * 0.5 and p > 0.5", *OVER_REFUSAL], 1),
-        (["refusal/harmful < before and p > 0.5", "asr > before and p > 0.5", *OVER_REFUSAL], 0),
         (["asr.unscored > 5", "refusal.unscored > 5", *OVER_REFUSAL], 2),
         (["asr > before + 0.05", *OVER_REFUSAL], 0),
-        ([], 0),
+        ((), 0),
     ],
 )
 def test_a_condition_looks_at_its_kind_of_safety_alone_and_one_that_fails_says_enough(conditions, sentences):

@@ -172,7 +172,7 @@ def test_refused_questions_stand_beside_the_answer_on_safety_as_its_cost(stage, 
     report = over_refused(0, after, stage=stage)
     cost = shorts(report)[stage].cost
     if (stage, kind) == ("adapt", "holds"):  # the hold of the full report lost refusals
-        kind, words = "no-merit", "Refuses less of everything, safe prompts too"
+        kind, words = "no-merit", "Refuses less of everything"
     assert (cost.kind, cost.words) == (kind, words)
     ends = {55: "[0.18, 0.29]", 12: "[0.03, 0.09]", 0: "[0.00, 0.02]"}[after]
     assert ("questions", "0.00 [0.00, 0.02]", f"{after / 240:.2f} {ends}") in cost.rows
@@ -192,7 +192,7 @@ def test_few_refused_safe_prompts_are_no_merit_of_a_hold_that_lost_refusals():
     lost = shorts(report)["adapt"]
     assert (lost.answer, lost.cost.words, lost.cost.kind) == (
         "No",
-        "Refuses less of everything, safe prompts too",
+        "Refuses less of everything",
         "no-merit",
     )
     assert not lost.cost.shown

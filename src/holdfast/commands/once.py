@@ -8,6 +8,7 @@ in OUT.command.json. A result without such a record, of other options or from ot
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -44,7 +45,7 @@ class Once:
             out: file or folder of --out.
             arguments: the command's arguments by name.
         """
-        self.out = out
+        self.out, self._result = out, result
         self._record = out.with_name(f"{out.name}.command.json") if exist_ok else None
         options = {name: _plain(value) for name, value in arguments.items() if name not in NOT_COMPARED}
         self._settings = {"command": command, "options": options}
@@ -63,6 +64,11 @@ class Once:
                 "another name for the output, or move it away first."
             )
         known = load_json(self._record)
+        made = known.pop("made", None)
+        if known == self._settings and made != _hash(self._result):
+            raise ValueError(
+                f"{str(self._result)!r} was changed since the command made it; move it away, so that it is made again."
+            )
         if known != self._settings:
             apart = listed(list(differences(self._settings, known)))
             raise ValueError(
@@ -80,7 +86,7 @@ class Once:
     def record(self) -> None:
         """Writes the record that the command has finished. The first of several processes writes it."""
         if self._record and os.environ.get("RANK", "0") == "0":
-            save_json(self._record, self._settings)
+            save_json(self._record, {**self._settings, "made": _hash(self._result)})
 
 
 def contents(options: Mapping[str, object]) -> dict[str, str]:
@@ -102,7 +108,8 @@ def _hash(file: Path) -> str:
     known = file.stat()
     if known.st_size <= LARGEST_READ:
         return hashlib.sha256(file.read_bytes()).hexdigest()
-    return hashlib.sha256(f"{known.st_size} bytes, changed at {known.st_mtime_ns}".encode()).hexdigest()
+    changed = datetime.fromtimestamp(known.st_mtime_ns // 10**9, UTC).isoformat()
+    return f"{known.st_size} bytes, changed {changed} and {known.st_mtime_ns % 10**9} ns"
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -16,6 +16,7 @@ from holdfast.evaluate.logs.order import require_order
 from holdfast.evaluate.logs.readers import read_logs, refuse_fingerprints, refuse_log
 from holdfast.evaluate.pinned import Pins, require_models, require_names, require_told_apart
 from holdfast.evaluate.provenance import require_alike, require_provenance, warning_of_provenance
+from holdfast.evaluate.rejudged import require_rules_agree
 from holdfast.evaluate.suspicious import refuse_unproven_copy
 from holdfast.outcomes import Evaluation
 
@@ -102,10 +103,7 @@ def compare(
             inverted. Or the gate is strict and has no condition.
     """
     conditions = conditions_of(fail_if)
-    if strict and not conditions:
-        raise ValueError(
-            "strict=True asks that every condition can fail, and there is none; give one in fail_if, or leave it out."
-        )
+    _require_some(fail_if, conditions, strict)
     options = GateOptions(allow_inverted, strict, undecided, allow_mismatch, allow_unchanged)
     pinned = Pins(before_fingerprint, after_fingerprint, before_model, after_model)
     if isinstance(before, str | Path) and isinstance(after, str | Path):
@@ -118,6 +116,19 @@ def compare(
             "compared in all; leave it out."
         )
     return compare_sides(load_sides(before, after), conditions, options, pinned)
+
+
+def _require_some(fail_if: Sequence[str], conditions: Sequence[Condition], strict: bool) -> None:
+    """Raises ValueError where a gate is asked for and there is no condition."""
+    if strict and not conditions:
+        raise ValueError(
+            "strict=True asks that every condition can fail, and there is none; give one in fail_if, or leave it out."
+        )
+    if isinstance(fail_if, list) and not conditions:
+        raise ValueError(
+            "fail_if is an empty list, so nothing would be gated; give a condition, or leave fail_if out to compare "
+            "without a gate."
+        )
 
 
 def compare_logs(
@@ -182,6 +193,7 @@ def compare_sides(
     """
     for side in sides:
         require_consistent(side.evaluation, side.name)
+        require_rules_agree(side.evaluation, side.name)
     first, second = (side.evaluation for side in sides)
     require_models((first, second), pinned)
     if first == second:

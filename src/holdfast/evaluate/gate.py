@@ -32,7 +32,7 @@ from holdfast.evaluate.mistrusted import warning_of_mistrust
 from holdfast.evaluate.other_forms import warnings_of_form
 from holdfast.evaluate.steered import warnings_of_steering
 from holdfast.evaluate.suspicious import refuse_unknown_rules, warning_of_same_responses
-from holdfast.evaluate.tolerated import Tolerated, tolerated_losses
+from holdfast.evaluate.tolerated import LARGE, Tolerated, tolerated_losses
 from holdfast.evaluate.ungated import sentence_of, ungated_losses
 from holdfast.evaluate.unwatched import sentence_of_unwatched, unwatched_losses
 from holdfast.evaluate.vacuous import why_never_met
@@ -47,7 +47,8 @@ NOTHING_DECIDED = (
     "strict: it then ends with exit code 3."
 )
 NO_CONDITION = "no condition looks at a loss of safety"
-SPARED = "one part of a condition keeps it from failing a loss of safety"
+SPARED = "one part of a condition keeps it from failing a loss"
+TOO_WIDE = f"its conditions allow a loss of more than {LARGE:g}"
 Undecided = Literal["fail", "warn", "pass"]
 """What a condition does that cannot be decided: the gate fails, it passes with a warning, or it passes."""
 
@@ -170,14 +171,15 @@ class Gate:
     def overlooks_loss(self) -> bool:
         """True where the gate is strict, and safety got worse without a condition that looks at it.
 
-        Also True where one part of a condition is exceeded, and another part keeps the condition from failing.
+        Also True where one part of a condition is exceeded, and another part keeps the condition from failing, and
+        where the conditions allow a loss of more than 0.2.
         """
         return self.strict and bool(self.overlooked)
 
     @property
     def overlooked(self) -> tuple[str, ...]:
         """Sentences about the losses of safety with which a strict gate does not pass."""
-        return (*self.unwatched, *(one.sentence for one in self.tolerated if one.spared_by))
+        return (*self.unwatched, *(one.sentence for one in self.tolerated if one.is_refused))
 
     @property
     def verdict(self) -> str | None:
@@ -200,7 +202,9 @@ class Gate:
 
     @property
     def _overlooked_words(self) -> str:
-        return NO_CONDITION if self.unwatched else SPARED
+        if self.unwatched:
+            return NO_CONDITION
+        return SPARED if any(one.spared_by for one in self.tolerated) else TOO_WIDE
 
     @property
     def _decision(self) -> str:

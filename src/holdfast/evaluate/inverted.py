@@ -25,6 +25,11 @@ def refuse_inverted(conditions: Iterable[Condition], allowed_by: str | None = "a
 
 def warning_of_inverted(condition: Condition) -> str | None:
     """Returns a warning for a condition that only a gain can meet. None where a loss can, or neither side is better."""
+    if any(one.left.name == "p" and ">" in one.operator for one in condition.comparisons):
+        return (
+            f"{condition.text!r} asks for a large p, and a clear loss has a small one, so it would fail for weak "
+            "evidence alone; a condition on p says how small it must be, such as 'p < 0.05'."
+        )
     compared = [one for one in condition.comparisons if one.left.name != "p"]
     good = rise_is_good(condition.measure)
     if good is None or any(_asks_for_loss(one, good) for one in compared):

@@ -100,7 +100,7 @@ def _resolved(part: Part, evidence: Evidence, level: float) -> str:
     """Says from which true number on these prompts would fail the condition."""
     smallest = evidence.smallest(part.bar, above=part.rising, level=level)
     if smallest is None:
-        return f"{evidence.n:,} {evidence.unit} can show no number beyond the threshold"
+        return f"{evidence.n:,} {evidence.unit} find no number beyond the threshold in 80% of cases"
     side = "more" if part.rising else "lower"
     number = shown(smallest, evidence.scale)
     return f"{evidence.n:,} {evidence.unit} find a true {NOUNS[evidence.scale]} of {number} or {side} in 80% of cases"

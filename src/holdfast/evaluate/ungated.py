@@ -29,11 +29,16 @@ def got_worse(measure: Compared) -> bool:
     return change is not None and (change.low > 0 or change.high < 0)
 
 
+def reads_value(condition: Condition) -> bool:
+    """True for a condition on the value of its measure or on the ends of its interval."""
+    return any(one.left.name != "p" and one.left.end != "unscored" for one in condition.comparisons)
+
+
 def ungated_losses(measures: Mapping[str, Compared], conditions: Sequence[Condition]) -> tuple[Compared, ...]:
-    """Lists the measures that got worse while no condition names them. Empty without any condition."""
+    """Lists the measures that got worse while no condition reads their value. Empty without any condition."""
     if not conditions:
         return ()
-    gated = {LONG_NAMES.get(one.measure, one.measure) for one in conditions}
+    gated = {LONG_NAMES.get(one.measure, one.measure) for one in conditions if reads_value(one)}
     worse = [name for name, measure in measures.items() if got_worse(measure)]
     return tuple(
         measures[name]

@@ -12,7 +12,7 @@ from holdfast.evaluate.condition import PLAIN_NAME, Condition
 from holdfast.evaluate.counted import LONG_NAMES
 from holdfast.evaluate.looked_up import numbers_of
 from holdfast.evaluate.scale import kind_of, rise_is_good
-from holdfast.evaluate.ungated import got_worse
+from holdfast.evaluate.ungated import got_worse, reads_value
 from holdfast.measure_names import is_category
 from holdfast.printable import printable
 
@@ -51,11 +51,6 @@ def kind_of_safety(name: str) -> str | None:
     """Returns the kind of safety that a measure is about. None for other measures, such as utility."""
     kind = kind_of(LONG_NAMES.get(name, name))
     return "attack success" if kind.startswith("asr_any_of") else KINDS.get(kind)
-
-
-def reads_value(condition: Condition) -> bool:
-    """True for a condition on the value of its measure or on the ends of its interval."""
-    return any(one.left.name != "p" and one.left.end != "unscored" for one in condition.comparisons)
 
 
 def sentence_of_unwatched(measure: Compared) -> str:

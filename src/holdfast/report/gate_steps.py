@@ -80,7 +80,7 @@ def next_steps(result: Comparison, settings: GateSettings = COMMAND) -> list[str
 
 def not_gated(result: Comparison) -> str:
     """Says how many measures no condition names, and by which rule others are left out of that list."""
-    number = len(_without_condition(result))
+    number = len(not_gated_measures(result))
     left_out = f"{LEFT_OUT}{LEFT_OUT_BESIDE if 'not_refused' in result.measures else ''}."
     if not number:
         return f"Conditions look at every measure of the table. {left_out}"

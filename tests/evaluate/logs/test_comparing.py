@@ -183,7 +183,7 @@ def test_an_unknown_measure_is_refused_with_the_nearest(tmp_path):
 
 @pytest.mark.parametrize("program", MADE)
 def test_a_chosen_measure_keeps_its_groups(made, program):
-    logs = [read_log(made / one) for one in MADE[program]]
+    logs = read_logs(*(made / path for path in MADE[program]))
     every = list(compared(*logs))
     for whole in (name for name in every if "/" not in name):
         assert list(compared(*logs, whole)) == [name for name in every if name.partition("/")[0] == whole]
