@@ -478,7 +478,7 @@ SETTINGS = {
         r"(before|after) [-+] 0\.0[25]", r"--fraction 0\.01", r"safety.share[ =]0\.175", r"17\.5% of the examples",
         r"`--safety-share` is the share[^.]*\.", r"0\.175", r"because 0\.1 · ",
         r"it is 0\.2, and with", r"alone 0\.1\b",
-        r"refusal < 0\.5", r"before \+ 0\.2\b",
+        r"refusal < 0\.5", r"before \+ 0\.2\b", r"loss of more than 0\.2",
     ),
     CLAIMS: (
         SHARES, r"at most 5% of runs", r"more than 5% wrong", r"Coder-0\.5B into 1\.5B", r"and 5% held",
