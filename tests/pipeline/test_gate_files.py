@@ -63,7 +63,7 @@ def test_responses_are_listed_only_if_asked_for(tmp_path):
 
 def test_reports_of_python_name_arguments_and_no_option_of_the_command_line(tmp_path):
     opened = holdfast.compare(*sides(1), ["asr > before"])
-    for name, gate in (("met", made()), ("open", opened), ("none", made([]))):
+    for name, gate in (("met", made()), ("open", opened), ("none", made(()))):
         for suffix in (".md", ".html"):
             save_gate(tmp_path / f"{name}{suffix}", gate)
             text = re.sub(r"<style>.*</style>", "", (tmp_path / f"{name}{suffix}").read_text(), flags=re.DOTALL)
@@ -107,7 +107,7 @@ def test_what_no_report_can_be_is_one_sentence(name, options, sentence, tmp_path
 
 def test_a_gate_without_conditions_has_no_junit_and_another_object_no_report(tmp_path):
     with pytest.raises(ValueError, match=r"this comparison has none; give fail_if to `compare`\.$"):
-        save_gate(tmp_path / "gate.xml", made([]))
+        save_gate(tmp_path / "gate.xml", made(()))
     with pytest.raises(ValueError, match=r"Gate was expected, got Evaluation; give what `compare` returns\.$"):
         save_gate(tmp_path / "gate.md", aligned())
     with pytest.raises(ValueError, match=r"a file for the report was expected, got Gate; give a path"):

@@ -1,12 +1,11 @@
 """Errors about names that belong to another command, or that say something which holdfast writes in another way."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from functools import reduce
 
 from cyclopts import App, ArgumentCollection, MissingArgumentError, UnknownCommandError, UnknownOptionError
 
-from holdfast.spelling import NEARLY, meant
+from holdfast.spelling import is_nearly, meant
 from holdfast.usual_names import conversion, usual
 
 SISTERS = {"plan-gate": ("compare", "evaluate"), "compare": ("plan-gate", "evaluate"), "evaluate": ("compare",)}
@@ -47,8 +46,8 @@ def misnamed_option(app: App, error: MissingArgumentError) -> str | None:
     for token in given:
         if token not in names and (sentence := usual_option(token, names)):
             return sentence
-        if token not in names and (nearest := get_close_matches(token, names, n=1, cutoff=NEARLY)):
-            return f"there is no option {token}; did you mean {nearest[0]}? See --help."
+        if token not in names and (ours := next((one for one in names if is_nearly(token, one)), None)):
+            return f"there is no option {token}; did you mean {ours}? See --help."
     return None
 
 
