@@ -2,25 +2,27 @@
 
 Measured: on the built-in aligned model, for every objective and number of prompts: seconds from prompts to scores, and
 between two halves of the prompts (16 to 128 each, none shared), the rank correlation of ESI over all scored weights and
-the IoU of the top 1%, beside chance's p / (2 - p). Responses of one token, where refusing is decided, as in the demo.
+the IoU of the top 1%, beside chance's p / (2 - p). Responses of one token, where refusing is decided.
 Against: each other, at equal seconds: the curve of every objective is read off where the cheapest one ends.
 Bar: the default objective's rank correlation is the highest there.
+WORK/figures.json, committed as `objectives_results/figures.json`, holds what the page is written from.
 """
 
 import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 from textwrap import fill
+from typing import Any
 
 import numpy as np
 import torch
 
-from holdfast.artifacts import save_text
+from holdfast.artifacts import save_json, save_text
 from holdfast.models.load import LoadedModel, load_model
 from holdfast.models.options import GenerateOptions
 from holdfast.objective.completions import Objective
@@ -34,6 +36,10 @@ from holdfast.values import Scores
 
 ESTIMATORS = ("judge_gradient", "policy_gradient", "control_variate", "mix")
 OBJECTIVES = (*ESTIMATORS, "refusal_likelihood")
+RESULTS = Path(__file__).with_name("objectives_results") / "figures.json"
+"""The committed figures."""
+Found = Mapping[str, Any]
+"""Measurements of each objective and number of prompts, a list with one entry for each order of the prompts."""
 PROMPTS = (16, 32, 64, 128)
 """In each half."""
 SEEDS = (0, 1)
@@ -74,8 +80,24 @@ def at_equal_seconds(curve: Sequence[tuple[float, float]], seconds: float) -> fl
     return float(np.interp(np.log(seconds), np.log(times), values))
 
 
-def page(rows: Sequence[Sequence[object]]) -> str:
-    """The model, all points and the conclusion, as Markdown."""
+def rows_of(found: Found) -> list[tuple[object, ...]]:
+    """Writes a row for each objective and number of prompts, in the mean over the orders of the prompts."""
+    rows: list[tuple[object, ...]] = []
+    for objective, by_count in found.items():
+        for count, orders in by_count.items():
+            if isinstance(orders, str):
+                rows.append((objective, count, "", f"not measured: {orders}", "", ""))
+                continue
+            seconds, agreed, overlap, chance = (
+                fmean(one[name] for one in orders) for name in ("seconds", "rank_correlation", "iou", "random_iou")
+            )
+            rows.append((objective, count, f"{seconds:.1f}", f"{agreed:.3f}", f"{overlap:.3f}", f"{chance:.4f}"))
+    return rows
+
+
+def page(found: Found | None = None) -> str:
+    """Writes the model, all points and the conclusion as Markdown, from the committed figures if none are given."""
+    rows = rows_of(found or json.loads(RESULTS.read_text(encoding="utf-8")))
     header = ("objective", "prompts in a half", "seconds", "rank correlation", "IoU of top 1%", "random IoU")
     lines = [header, ["---"] * len(header), *rows]
     text = "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
@@ -90,9 +112,13 @@ machinery and is no evidence about larger models. Every row is the mean of {len(
 
 {fill(conclusion(rows), 120)}
 
+**On the earlier built-in model the order was the other way round:** there the halves of `judge_gradient` agreed best,
+with an IoU of 0.49 at 128 prompts in a half, and those of `policy_gradient` least, with 0.14. So the order depends on
+the model. On the earlier one nearly all sampled responses refused, so that they hardly differed. We do not know why the
+judge gradient agrees so little on the present one.
+
 The agreement of halves measures how repeatable a ranking is. It does not measure whether the ranking is right, which
-[the bakeoff](bakeoff.md) does. It has another IoU for `refusal_likelihood`, because it splits all refusals once. This
-page splits the first 256 of them, in two orders. [One split says little](bakeoff.md#one-split-says-little).
+[the bakeoff](bakeoff.md) does, on the earlier model. [One split says little](bakeoff.md#one-split-says-little).
 """
 
 
@@ -123,26 +149,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     loaded, judge = load_model("testbed:aligned"), load_judge("testbed:guard")
-    rows, curves = [], {}
+    found: dict[str, dict[str, list[dict[str, float]] | str]] = {objective: {} for objective in OBJECTIVES}
+    curves: dict[str, list[tuple[float, float]]] = {}
     for objective in OBJECTIVES:
         for count in PROMPTS:
             try:
-                found = [
+                orders = [
                     compare(loaded, judge, objective, count, seed, options.work / objective / f"{count}_{seed}")
                     for seed in SEEDS
                 ]
             except ValueError as error:  # a policy gradient of responses that are all judged alike
-                rows.append((objective, count, "", f"not measured: {error}", "", ""))
+                found[objective][str(count)] = str(error)
                 continue
-            seconds = fmean(taken for taken, _ in found)
-            agreed = fmean(one.rank_correlation or 0.0 for _, one in found)
-            overlap = fmean(one.iou for _, one in found)
+            measured = [
+                {"seconds": taken, "rank_correlation": one.rank_correlation or 0.0, "iou": one.iou,
+                 "random_iou": one.random_iou}
+                for taken, one in orders
+            ]  # fmt: skip
+            found[objective][str(count)] = measured
+            seconds, agreed = (fmean(one[name] for one in measured) for name in ("seconds", "rank_correlation"))
             curves.setdefault(objective, []).append((seconds, agreed))
-            chance = found[0][1].random_iou
-            rows.append((objective, count, f"{seconds:.1f}", f"{agreed:.3f}", f"{overlap:.3f}", f"{chance:.4f}"))
-            print(rows[-1], file=sys.stderr, flush=True)
+            print(objective, count, measured, file=sys.stderr, flush=True)
+    save_json(options.work / "figures.json", found)
     if options.table:
-        save_text(options.table, page(rows))
+        save_text(options.table, page(found))
     limit = min(max(seconds for seconds, _ in curves[name]) for name in ESTIMATORS if name in curves)
     reached = {name: round(at_equal_seconds(curve, limit), 4) for name, curve in curves.items()}
     passes = all(reached[DEFAULT] >= reached.get(name, 0.0) for name in ESTIMATORS)

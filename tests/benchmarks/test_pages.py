@@ -19,6 +19,7 @@ from tests.quoted import ROOT
         ("set_levers", "set_levers.py", "page"),
         ("hold_levers", "hold_levers.py", "page"),
         ("convergence", "convergence.py", "page"),
+        ("objectives", "objectives.py", "page"),
         ("noise", "noise.py", "page"),
     ],
 )
