@@ -10,6 +10,7 @@ from holdfast.evaluate.suspicious import (
     refuse_unknown_rules,
     refuse_unproven_copy,
     warning_of_same_responses,
+    warning_of_same_texts,
 )
 from tests.evaluate.constructed import answers, evaluation
 
@@ -54,3 +55,10 @@ def test_a_condition_on_coherence_needs_the_rules_of_both(known, which):
         refuse_unknown_rules(*sides, [parse_condition("coherence < before - 0.05")])
     refuse_unknown_rules(*sides, [parse_condition("refusal < before - 0.05")])
     refuse_unknown_rules(sides[0], sides[0], [parse_condition("coherence < before - 0.05")])
+
+
+def test_two_logs_with_the_same_responses_are_warned_of_and_logs_without_text_are_not():
+    same = [(f"answer {place}", f"answer {place}") for place in range(FEWEST_RESPONSES)]
+    assert warning_of_same_texts(same).startswith(f"all {FEWEST_RESPONSES} responses of the two logs are the same")
+    for other in (same[1:], [*same[1:], ("a", "b")], [("", "")] * FEWEST_RESPONSES):
+        assert warning_of_same_texts(other) is None

@@ -29,6 +29,16 @@ def warning_of_same_responses(before: Evaluation, after: Evaluation) -> str | No
     )
 
 
+def warning_of_same_texts(responses: Sequence[tuple[str, str]]) -> str | None:
+    """Warns where the samples of two logs have the same responses to the letter. None otherwise, or without text."""
+    if len(responses) < FEWEST_RESPONSES or not all(first and first == second for first, second in responses):
+        return None
+    return (
+        f"all {len(responses)} responses of the two logs are the same to the letter, so the second one may be a copy "
+        "of the first under another name; evaluate the model that is to be released again."
+    )
+
+
 def refuse_unproven_copy(before: Evaluation, after: Evaluation) -> None:
     """Raises ValueError where both gave the same responses and one has no fingerprint, which a strict gate asks for."""
     prints = [model_fingerprint(one.made_by) for one in (before, after)]

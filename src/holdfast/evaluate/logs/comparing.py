@@ -31,6 +31,7 @@ from holdfast.evaluate.paired import PairedPrompt, count_prompts
 from holdfast.evaluate.paired_mean import mean_rate, paired_mean
 from holdfast.evaluate.scale import UNBOUNDED, Scale
 from holdfast.evaluate.statistics import counted_rate
+from holdfast.evaluate.suspicious import warning_of_same_texts
 from holdfast.evaluate.unscored import newly_unscored_first
 from holdfast.holm import holm
 from holdfast.measure_names import place_of
@@ -81,7 +82,8 @@ def gate_logs(
     compared = compare_samples(matched.pairs, measures, matched.missing)
     for condition in conditions:
         _require_measure(condition.measure, compared, f"the condition {condition.text!r} names")
-    about = (matched.warning, warning_of_repeats(matched.pairs), warning_of_generation(before, after))
+    same = warning_of_same_texts([(first.response, second.response) for first, second in matched.pairs])
+    about = (matched.warning, warning_of_repeats(matched.pairs), warning_of_generation(before, after), same)
     warnings = (*filter(None, about), *warnings_of_order(before, after))
     gate = gate_measures(compared, conditions, options)
     sides = (_side_of(before), _side_of(after))
