@@ -67,7 +67,10 @@ def _differences(verified: Verified) -> str:
     differing = [effect for effect in verified.effects if effect.corrected_p < ALPHA]
     if not differing:
         least = min((effect.corrected_p for effect in verified.effects), default=1.0)
-        return f"In no measure do mask and control differ beyond chance (smallest corrected p {p_text(least)})."
+        return (
+            f"In no measure do mask and control differ beyond chance (smallest corrected p {p_text(least)}). That does "
+            "not show that they are alike: read how wide the intervals are."
+        )
     named = [
         f"{measure_words(effect.measure)} at noise {effect.ratio:g} (corrected p {p_text(effect.corrected_p)})"
         for effect in differing
